@@ -1,0 +1,199 @@
+//! The two layouts that cross the boundary in bulk: records to send, descriptors of messages received.
+//!
+//! `src/transport/batch.ts` is the other side of both. A record leaves room for what sealing adds, so that a frame is built, sealed
+//! and (on streams) written where JavaScript put it. Descriptors are 32-bit words in a caller-owned array; everything they point
+//! at lies in a caller-owned slab.
+
+use std::ops::Range;
+
+use eipc_core::wire::header_binary;
+use eipc_core::{Code, Envelope, Error, Kind, Lane, MetaKind};
+
+/// Room in front of the meta: length prefix, preamble, SecHdr.
+pub(crate) const RECORD_HEAD: usize = 4 + 16 + 24;
+/// Bytes of the length prefix, which shared memory does not carry.
+pub(crate) const PREFIX: usize = 4;
+/// `flags` bit 0 of a record: native code writes the timestamp.
+const FLAG_STAMP: u8 = 1;
+/// Where the timestamp stands in a binary meta.
+const META_TIMESTAMP: Range<usize> = RECORD_HEAD + 8..RECORD_HEAD + 16;
+
+/// One record of a batch, as its descriptor says, checked.
+pub(crate) struct Record {
+    pub(crate) kind: Kind,
+    pub(crate) meta_kind: MetaKind,
+    pub(crate) lane: Lane,
+    pub(crate) meta_length: usize,
+    pub(crate) length: usize,
+    wants_timestamp: bool,
+}
+
+impl Record {
+    /// Reads the descriptor at the start of `batch`.
+    pub(crate) fn read(batch: &[u8], tag_length: usize) -> Result<Self, Error> {
+        let fault = || Error::new(Code::Internal, "a record to send is malformed");
+        let head = batch.first_chunk::<16>().ok_or_else(fault)?;
+        let word = |at: usize| -> Option<usize> {
+            let bytes = head.get(at..at + 4)?.try_into().ok()?;
+            usize::try_from(u32::from_le_bytes(bytes)).ok()
+        };
+        let [.., type_byte, meta_kind, lane, flags] = *head;
+        let (length, meta_length, payload_length) =
+            (word(0).ok_or_else(fault)?, word(4).ok_or_else(fault)?, word(8).ok_or_else(fault)?);
+        let expected = RECORD_HEAD
+            .checked_add(meta_length)
+            .and_then(|n| n.checked_add(payload_length))
+            .and_then(|n| n.checked_add(tag_length));
+        if expected != Some(length) || length > batch.len() {
+            return Err(fault());
+        }
+        Ok(Self {
+            kind: Kind::from_byte(type_byte).ok_or_else(fault)?,
+            meta_kind: MetaKind::from_byte(meta_kind).ok_or_else(fault)?,
+            lane: Lane::from_byte(lane).ok_or_else(fault)?,
+            meta_length,
+            length,
+            wants_timestamp: flags & FLAG_STAMP != 0,
+        })
+    }
+
+    /// Writes the wall-clock time into the binary meta if the record asks for it.
+    pub(crate) fn stamp(&self, record: &mut [u8], now: &mut Option<i64>) {
+        if self.wants_timestamp
+            && self.meta_kind == MetaKind::Binary
+            && let Some(field) = record.get_mut(META_TIMESTAMP)
+        {
+            let time = *now.get_or_insert_with(crate::clock::unix_nanoseconds);
+            field.copy_from_slice(&time.to_be_bytes());
+        }
+    }
+}
+
+/// Status words in front of the messages.
+pub(crate) const STATUS_WORDS: usize = 8;
+/// Words of one message.
+pub(crate) const MESSAGE_WORDS: usize = 8;
+
+/// `flags` of the status words.
+pub(crate) mod flag {
+    pub(crate) const TRANSMIT: u32 = 1;
+    pub(crate) const STATE: u32 = 2;
+    pub(crate) const SLAB: u32 = 4;
+    pub(crate) const MORE: u32 = 8;
+    pub(crate) const SPACE: u32 = 16;
+}
+
+/// Fills the caller's slab and descriptors during one receive call.
+pub(crate) struct Delivery<'a> {
+    slab: &'a mut [u8],
+    at: usize,
+    words: &'a mut [u32],
+    count: usize,
+    flags: u32,
+    needed: usize,
+}
+
+impl<'a> Delivery<'a> {
+    /// Starts at offset `at` of the slab. `None` if the arrays are too small to be used at all.
+    pub(crate) fn new(slab: &'a mut [u8], at: usize, words: &'a mut [u32]) -> Option<Self> {
+        let is_usable = at <= slab.len()
+            && u32::try_from(slab.len()).is_ok()
+            && words.len() >= STATUS_WORDS + MESSAGE_WORDS;
+        is_usable.then_some(Self { slab, at, words, count: 0, flags: 0, needed: 0 })
+    }
+
+    /// Sets bits of the flags word.
+    pub(crate) fn raise(&mut self, flags: u32) {
+        self.flags |= flags;
+    }
+
+    /// Whether another message can be described.
+    pub(crate) fn has_words(&self) -> bool {
+        self.words.len() >= STATUS_WORDS + MESSAGE_WORDS * (self.count + 1)
+    }
+
+    /// The free part of the slab, if it has at least `length` bytes; otherwise asks the caller for a fresh one.
+    pub(crate) fn room(&mut self, length: usize) -> Option<&mut [u8]> {
+        // JSON metas are rewritten behind the frame: their room is part of what a frame may need.
+        let needed = length.saturating_add(BINARY_META_MAX);
+        if self.slab.len() - self.at < needed {
+            self.ask_for(length);
+            return None;
+        }
+        self.slab.get_mut(self.at..)
+    }
+
+    /// The free part of the slab, less what a rewritten meta may need: where a frame of unknown length goes.
+    pub(crate) fn free(&mut self) -> &mut [u8] {
+        let end = self.slab.len().saturating_sub(BINARY_META_MAX).max(self.at);
+        self.slab.get_mut(self.at..end).unwrap_or_default()
+    }
+
+    /// Asks the caller for a slab that takes a frame of `length` bytes.
+    pub(crate) fn ask_for(&mut self, length: usize) {
+        self.needed = length.saturating_add(BINARY_META_MAX);
+        self.flags |= flag::SLAB;
+    }
+
+    /// Opens the frame of `length` bytes that was put at the start of `room` and describes its message.
+    ///
+    /// `open` verifies in place; a message it returns is described and its room kept, `None` gives the room back.
+    pub(crate) fn describe<F>(&mut self, length: usize, open: F) -> Result<bool, Error>
+    where
+        F: for<'f> FnOnce(&'f mut [u8]) -> Result<Option<Envelope<'f>>, Error>,
+    {
+        let at = self.at;
+        let fault = || Error::new(Code::Internal, "a frame outgrew its slab");
+        let (frame, behind) =
+            self.slab.get_mut(at..).and_then(|free| free.split_at_mut_checked(length)).ok_or_else(fault)?;
+        let Some(envelope) = open(frame)? else { return Ok(false) };
+        let meta = envelope.meta();
+        let (meta_at, used) = match envelope.meta_kind() {
+            MetaKind::Binary => (at + envelope.meta_range().start, length),
+            MetaKind::Json => (at + length, length + header_binary::write(meta, behind)?),
+        };
+        let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX); // the slab is shorter than 2^32
+        let byte = |text: &str| u8::try_from(text.len()).unwrap_or(u8::MAX); // a meta's strings have at most 255 bytes
+        let payload = envelope.payload_range();
+        let described = [
+            word(at),
+            u32::from_le_bytes([
+                envelope.kind().byte(),
+                meta.priority.byte(),
+                meta.payload_format.byte(),
+                envelope.lane().byte(),
+            ]),
+            word(meta_at),
+            u32::from_le_bytes([
+                byte(&meta.source),
+                byte(&meta.request_id),
+                byte(&meta.capability),
+                byte(&meta.route),
+            ]),
+            word(at + payload.start),
+            word(payload.len()),
+            meta.max_age_ms,
+            word(length),
+        ];
+        let first = STATUS_WORDS + MESSAGE_WORDS * self.count;
+        self.words.get_mut(first..first + MESSAGE_WORDS).ok_or_else(fault)?.copy_from_slice(&described);
+        self.count += 1;
+        // Eight-byte steps keep float payloads of later messages no worse aligned than of the first.
+        self.at = (at + used).next_multiple_of(8).min(self.slab.len());
+        Ok(true)
+    }
+
+    /// Writes the status words and returns the number of messages.
+    pub(crate) fn finish(self, consumed: usize, state: u32, timeout_ms: u32, space: u32) -> i32 {
+        let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let status =
+            [word(consumed), word(self.at), self.flags, word(self.needed), state, timeout_ms, space, 0];
+        if let Some(words) = self.words.first_chunk_mut::<STATUS_WORDS>() {
+            *words = status;
+        }
+        i32::try_from(self.count).unwrap_or(i32::MAX)
+    }
+}
+
+/// The longest binary meta: 24 bytes and four strings of 255.
+const BINARY_META_MAX: usize = 24 + 4 * 255;

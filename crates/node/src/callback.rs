@@ -1,0 +1,95 @@
+//! A JavaScript function that native code calls from the event loop, with the microtasks run afterwards.
+//!
+//! Calling it is the only way from this crate into JavaScript. The caller must hold no borrow of native state meanwhile
+//! (invariant 7: handlers never run while native code is borrowed).
+
+use std::cell::Cell;
+use std::ptr;
+
+use napi::bindgen_prelude::*;
+use napi::sys;
+
+/// A referenced JavaScript function with an async context of its own.
+pub(crate) struct Callback {
+    env: sys::napi_env,
+    function: Cell<sys::napi_ref>,
+    context: Cell<sys::napi_async_context>,
+}
+
+impl Callback {
+    /// Keeps `function` alive until `release` or drop.
+    pub(crate) fn new(env: sys::napi_env, function: sys::napi_value, name: &str) -> Result<Self> {
+        let mut reference = ptr::null_mut();
+        let mut context = ptr::null_mut();
+        let mut resource_name = ptr::null_mut();
+        let length = isize::try_from(name.len()).unwrap_or(0);
+        // SAFETY: `env` is the environment of the running call, `function` a live value of it, the out-pointers are locals.
+        unsafe {
+            check_status!(sys::napi_create_reference(env, function, 1, &mut reference))?;
+            check_status!(sys::napi_create_string_utf8(
+                env,
+                name.as_ptr().cast(),
+                length,
+                &mut resource_name
+            ))?;
+            check_status!(sys::napi_async_init(env, ptr::null_mut(), resource_name, &mut context))?;
+        }
+        Ok(Self { env, function: Cell::new(reference), context: Cell::new(context) })
+    }
+
+    /// Calls the function without arguments. An exception becomes the process's uncaught exception, as in any callback of Node.
+    pub(crate) fn call(&self) {
+        let reference = self.function.get();
+        if reference.is_null() {
+            return;
+        }
+        let env = self.env;
+        let mut scope = ptr::null_mut();
+        // SAFETY: called on the environment's thread from its event loop; every value lives inside `scope`.
+        unsafe {
+            if sys::napi_open_handle_scope(env, &mut scope) != sys::Status::napi_ok {
+                return; // the environment is being torn down
+            }
+            let (mut function, mut receiver) = (ptr::null_mut(), ptr::null_mut());
+            sys::napi_get_reference_value(env, reference, &mut function);
+            sys::napi_get_global(env, &mut receiver);
+            let status = sys::napi_make_callback(
+                env,
+                self.context.get(),
+                receiver,
+                function,
+                0,
+                ptr::null(),
+                ptr::null_mut(),
+            );
+            if status == sys::Status::napi_pending_exception {
+                let mut exception = ptr::null_mut();
+                if sys::napi_get_and_clear_last_exception(env, &mut exception) == sys::Status::napi_ok {
+                    sys::napi_fatal_exception(env, exception);
+                }
+            }
+            sys::napi_close_handle_scope(env, scope);
+        }
+    }
+
+    /// Lets the function go. Further calls do nothing.
+    pub(crate) fn release(&self) {
+        let reference = self.function.replace(ptr::null_mut());
+        let context = self.context.replace(ptr::null_mut());
+        // SAFETY: both were created for this environment and are given back once.
+        unsafe {
+            if !reference.is_null() {
+                sys::napi_delete_reference(self.env, reference);
+            }
+            if !context.is_null() {
+                sys::napi_async_destroy(self.env, context);
+            }
+        }
+    }
+}
+
+impl Drop for Callback {
+    fn drop(&mut self) {
+        self.release();
+    }
+}

@@ -1,0 +1,177 @@
+//! Options and results as JavaScript sees them, converted to the core's types and back. No rule is decided here.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use eipc_core::{ClientConfig, CloseReason, Features, KeyTable, Lane, ServerConfig, Session, Suite, Suites};
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use crate::error::exception;
+use crate::key::NativeKey;
+
+/// What a client brings.
+#[napi(object, object_to_js = false)]
+pub struct NativeClientOptions<'a> {
+    /// Its own id.
+    pub service_id: String,
+    /// The server id it expects; absent: any.
+    pub server_id: Option<String>,
+    /// The key of `service_id`.
+    pub key: ClassInstance<'a, NativeKey>,
+    /// Numbers of the suites it accepts.
+    pub suites: Vec<u32>,
+    /// Milliseconds for the whole handshake.
+    pub handshake_timeout: u32,
+    /// Largest segment it maps, bytes; shared memory only.
+    pub max_segment: u32,
+}
+
+impl NativeClientOptions<'_> {
+    /// The core's configuration.
+    pub(crate) fn config(&self, shared_memory: bool) -> Result<ClientConfig, String> {
+        let mut config = ClientConfig::new(self.key.psk(), &self.service_id);
+        config.server_id.clone_from(&self.server_id);
+        config.suites = Suites::of(&suites(&self.suites)?);
+        config.features = features(shared_memory);
+        config.handshake_timeout = Duration::from_millis(self.handshake_timeout.into());
+        Ok(config)
+    }
+}
+
+/// A service that may connect.
+#[napi(object, object_to_js = false)]
+pub struct NativeService<'a> {
+    /// Its id.
+    pub id: String,
+    /// Its keys; several while one is being replaced.
+    pub keys: Vec<ClassInstance<'a, NativeKey>>,
+    /// What it may do.
+    pub capabilities: Vec<String>,
+}
+
+/// What a server brings to all connections of one `listen`.
+#[napi(object, object_to_js = false)]
+pub struct NativeServerOptions<'a> {
+    /// Its own id.
+    pub server_id: String,
+    /// Who may connect.
+    pub services: Vec<NativeService<'a>>,
+    /// Numbers of the suites it accepts, best first.
+    pub suites: Vec<u32>,
+    /// Milliseconds a session lives; 0 for ever.
+    pub ttl_ms: f64,
+    /// Milliseconds for a whole handshake.
+    pub handshake_timeout: u32,
+    /// Whether its connections use shared memory.
+    pub shared_memory: bool,
+}
+
+/// Identity, keys and suites of one address of a server.
+#[napi]
+pub struct NativeServer {
+    config: Arc<ServerConfig>,
+}
+
+impl NativeServer {
+    pub(crate) fn config(&self) -> Arc<ServerConfig> {
+        Arc::clone(&self.config)
+    }
+}
+
+#[napi]
+impl NativeServer {
+    /// Builds the key table; throws `EIPC_KEY` for an id or a key that cannot be used.
+    #[napi(constructor)]
+    pub fn new(options: NativeServerOptions<'_>) -> Result<Self, String> {
+        let mut table = KeyTable::new();
+        for service in &options.services {
+            for key in &service.keys {
+                table
+                    .insert(&service.id, key.psk(), &service.capabilities)
+                    .map_err(|error| exception(&error))?;
+            }
+        }
+        let mut config = ServerConfig::new(&options.server_id, Box::new(table));
+        config.suites = suites(&options.suites)?;
+        config.features = features(options.shared_memory);
+        #[allow(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "saturating, validated in TypeScript"
+        )]
+        let ttl_ms = options.ttl_ms as u64;
+        config.ttl_ms = ttl_ms;
+        config.handshake_timeout = Duration::from_millis(options.handshake_timeout.into());
+        Ok(Self { config: Arc::new(config) })
+    }
+}
+
+/// What both sides know about an authenticated session.
+#[napi(object, object_from_js = false)]
+#[derive(Clone)]
+pub struct SessionInfo {
+    /// The client's id, proved by its key.
+    pub service_id: String,
+    /// The server's id.
+    pub server_id: String,
+    /// 16 hexadecimal digits.
+    pub session_id: String,
+    /// Number of the suite.
+    pub suite: u32,
+    /// What the client may do.
+    pub capabilities: Vec<String>,
+    /// Milliseconds the session lives; 0 for ever.
+    pub ttl_ms: f64,
+    /// Largest frame in either direction, bytes.
+    pub max_frame: u32,
+    /// Whether metas are binary.
+    pub binary_meta: bool,
+    /// Bytes of a tag: what a record to send leaves room for.
+    pub tag_length: u32,
+}
+
+impl SessionInfo {
+    pub(crate) fn new(session: &Session) -> Self {
+        #[allow(clippy::cast_precision_loss, reason = "milliseconds below 2^53")]
+        let ttl_ms = session.ttl_ms as f64;
+        Self {
+            service_id: session.service_id.clone(),
+            server_id: session.server_id.clone(),
+            session_id: format!("{:016x}", session.session_id),
+            suite: u32::from(session.suite as u8),
+            capabilities: session.capabilities.clone(),
+            ttl_ms,
+            max_frame: u32::try_from(session.max_frame).unwrap_or(u32::MAX),
+            binary_meta: session.features.contains(Features::BINARY_META),
+            tag_length: u32::try_from(session.suite.tag_len()).unwrap_or(u32::MAX),
+        }
+    }
+}
+
+/// The reason of an authenticated close by its number.
+pub(crate) fn close_reason(number: u32) -> CloseReason {
+    u8::try_from(number).ok().and_then(CloseReason::from_byte).unwrap_or(CloseReason::Normal)
+}
+
+/// The lane of a number; P3 for anything that is none.
+pub(crate) fn lane(number: u32) -> Lane {
+    u8::try_from(number).ok().and_then(Lane::from_byte).unwrap_or(Lane::P3)
+}
+
+fn suites(numbers: &[u32]) -> Result<Vec<Suite>, String> {
+    let suite = |number: &u32| {
+        u8::try_from(*number).ok().and_then(Suite::from_byte).ok_or_else(|| {
+            Error::new(
+                eipc_core::Code::HandshakeFailed.name().to_owned(),
+                format!("there is no suite number {number}"),
+            )
+        })
+    };
+    numbers.iter().map(suite).collect()
+}
+
+fn features(shared_memory: bool) -> Features {
+    let features = Features::default();
+    if shared_memory { features.union(Features::SHARED_MEMORY) } else { features }
+}

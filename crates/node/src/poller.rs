@@ -1,0 +1,307 @@
+//! Delivery on the event loop's own thread: spin for a moment after activity, then sleep on the doorbell.
+//!
+//! One poller per thread. A session that saw traffic joins the *hot* set; `uv_prepare` runs right before the loop would sleep
+//! and looks at the hot sessions' rings for a short, adaptive time, yielding the core while it does (docs/decisions/0002). What
+//! it finds is delivered on the spot. What it does not find parks: the session sets its waiting flag, looks once more, and the
+//! loop sleeps until the doorbell. Nothing here knows frames or sessions beyond the [`Spinning`] trait.
+
+use std::cell::{Cell, RefCell};
+use std::rc::{Rc, Weak};
+use std::time::{Duration, Instant};
+
+use napi::bindgen_prelude::*;
+use napi::sys;
+use napi_derive::napi;
+
+use crate::cleanup;
+use crate::uv::{Handle, HandleKind, Uv};
+
+/// How a session waits for its peer (`wait` of the options).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wait {
+    /// Spin while spinning pays, then park.
+    Adaptive,
+    /// Never spin.
+    Park,
+    /// Never park.
+    Poll,
+}
+
+/// A session whose peer publishes without a system call.
+pub(crate) trait Spinning {
+    /// Whether there is something to deliver: a look at shared memory, no system call.
+    fn look(&self) -> bool;
+    /// Runs the session's JavaScript callback.
+    fn deliver(&self);
+    /// Announces sleep to the peer and looks once more: true = there is something after all, and no sleep is announced.
+    fn park(&self) -> bool;
+    /// How this session waits.
+    fn wait(&self) -> Wait;
+}
+
+/// Pauses between two yields of the core: about a microsecond, so that a peer on the same core gets it soon.
+const PAUSES_PER_YIELD: u32 = 32;
+/// The longest a fruitless spin lasts: a doorbell costs some 60 µs across cores, so a longer wait saves nothing.
+const SPIN: Duration = Duration::from_micros(50);
+/// The longest the loop is kept from its other work while messages keep coming.
+const TURN: Duration = Duration::from_micros(250);
+/// Fruitless spins in a row after which spinning stops …
+const MISSES: u32 = 3;
+/// … but for every so many turns with traffic, to notice that it would pay again.
+const PROBE: u32 = 16;
+
+/// What the poller did so far.
+#[napi(object)]
+pub struct PollerStats {
+    /// Spins started.
+    pub spins: f64,
+    /// Spins that found something.
+    pub hits: f64,
+    /// Times a session went to sleep.
+    pub parks: f64,
+}
+
+pub(crate) struct PollerInner {
+    uv: Rc<Uv>,
+    prepare: RefCell<Option<Handle>>,
+    idle: RefCell<Option<Handle>>,
+    hot: RefCell<Vec<Weak<dyn Spinning>>>,
+    misses: Cell<u32>,
+    /// Streams: keep the loop turning until then.
+    turning_until: Cell<Option<Instant>>,
+    is_alone: bool,
+    spins: Cell<u64>,
+    hits: Cell<u64>,
+    parks: Cell<u64>,
+    /// What must be closed before the environment goes: sessions and listeners.
+    closers: RefCell<Vec<Weak<dyn Closing>>>,
+}
+
+/// Something that holds handles of the loop.
+pub(crate) trait Closing {
+    /// Closes every handle and descriptor, without a word to the peer.
+    fn close_now(&self);
+}
+
+impl PollerInner {
+    pub(crate) fn uv(&self) -> &Rc<Uv> {
+        &self.uv
+    }
+
+    /// Registers what has to be closed when the environment ends.
+    pub(crate) fn adopt(&self, closing: Weak<dyn Closing>) {
+        let mut closers = self.closers.borrow_mut();
+        closers.retain(|held| held.strong_count() > 0);
+        closers.push(closing);
+    }
+
+    /// A session saw or caused traffic: look at it before the next sleep.
+    pub(crate) fn heat(&self, session: &Rc<dyn Spinning>) {
+        {
+            let mut hot = self.hot.borrow_mut();
+            let candidate = Rc::as_ptr(session);
+            if !hot.iter().any(|held| std::ptr::addr_eq(held.as_ptr(), candidate)) {
+                hot.push(Rc::downgrade(session));
+            }
+        }
+        if let Some(handle) = self.prepare.borrow().as_ref() {
+            handle.start();
+        }
+    }
+
+    fn set_turning(&self, prepare: bool, idle: bool) {
+        if let Some(handle) = self.prepare.borrow().as_ref() {
+            if prepare { handle.start() } else { handle.stop() }
+        }
+        if let Some(handle) = self.idle.borrow().as_ref() {
+            if idle { handle.start() } else { handle.stop() }
+        }
+    }
+
+    /// Runs before the loop sleeps.
+    fn on_prepare(&self) {
+        // Our own idle handle must not make the loop look busy to itself.
+        self.set_turning(true, false);
+        let begun = Instant::now();
+        let mut until = begun + self.budget();
+        let mut has_polling = false;
+        let mut has_hit = false;
+        let mut round = 0_u32;
+        self.spins.set(self.spins.get() + 1);
+        loop {
+            let hot = self.hot.borrow().clone();
+            if hot.is_empty() {
+                break;
+            }
+            let mut found = false;
+            for session in hot.iter().filter_map(Weak::upgrade) {
+                has_polling |= session.wait() == Wait::Poll;
+                if session.look() {
+                    found = true;
+                    session.deliver();
+                }
+            }
+            let now = Instant::now();
+            if found {
+                has_hit = true;
+                // JavaScript ran: whatever it started (timers, immediates, I/O) must not wait long.
+                if self.uv.backend_timeout() == 0 || now.duration_since(begun) >= TURN {
+                    self.hits.set(self.hits.get() + 1);
+                    self.misses.set(0);
+                    self.set_turning(true, true);
+                    return;
+                }
+                until = now + self.budget();
+                continue;
+            }
+            if now >= until {
+                break;
+            }
+            round = round.wrapping_add(1);
+            if round.is_multiple_of(PAUSES_PER_YIELD) {
+                std::thread::yield_now()
+            } else {
+                std::hint::spin_loop()
+            }
+        }
+        if has_hit {
+            self.hits.set(self.hits.get() + 1);
+            self.misses.set(0);
+        } else {
+            self.misses.set(self.misses.get().saturating_add(1));
+        }
+        self.cool_down(has_polling);
+    }
+
+    /// Nothing came: park every session that may sleep, and let the loop sleep if all do.
+    fn cool_down(&self, has_polling: bool) {
+        let hot = self.hot.take();
+        let mut late = Vec::new();
+        let mut kept: Vec<Weak<dyn Spinning>> = Vec::new();
+        for session in hot.iter().filter_map(Weak::upgrade) {
+            if session.wait() == Wait::Poll {
+                kept.push(Rc::downgrade(&session));
+                continue;
+            }
+            self.parks.set(self.parks.get() + 1);
+            if session.park() {
+                kept.push(Rc::downgrade(&session));
+                late.push(session);
+            }
+        }
+        self.hot.borrow_mut().append(&mut kept);
+        let is_turning = self.turning_until.get().is_some_and(|until| Instant::now() < until);
+        if !is_turning {
+            self.turning_until.set(None);
+        }
+        let goes_on = has_polling || is_turning || !late.is_empty();
+        self.set_turning(goes_on, goes_on);
+        for session in late {
+            session.deliver();
+        }
+    }
+
+    /// How long to look before giving up: nothing when the loop has other work, when the peer shares the only core, or when
+    /// looking has not paid.
+    fn budget(&self) -> Duration {
+        let misses = self.misses.get();
+        let has_paid = misses < MISSES || misses.is_multiple_of(PROBE);
+        if self.is_alone || !has_paid || self.uv.backend_timeout() == 0 { Duration::ZERO } else { SPIN }
+    }
+
+    /// Streams: keeps the loop from sleeping for the length of one spin, so that the next chunk is read without a slow wake.
+    fn keep_turning(&self) {
+        if !self.is_alone {
+            self.turning_until.set(Some(Instant::now() + SPIN));
+            self.set_turning(true, true);
+        }
+    }
+
+    fn close(&self) {
+        let closers = self.closers.take();
+        for closing in closers.iter().filter_map(Weak::upgrade) {
+            closing.close_now();
+        }
+        self.prepare.take();
+        self.idle.take();
+    }
+}
+
+/// The poller of this thread. Made once by the JavaScript module.
+#[napi]
+pub struct Poller {
+    inner: Rc<PollerInner>,
+}
+
+impl Poller {
+    pub(crate) fn inner(&self) -> &Rc<PollerInner> {
+        &self.inner
+    }
+}
+
+#[napi]
+impl Poller {
+    /// Attaches to the event loop of this thread.
+    #[napi(constructor)]
+    pub fn new(env: &Env) -> Result<Self> {
+        let mut event_loop = std::ptr::null_mut();
+        // SAFETY: the environment is the running one; the out-pointer is a local.
+        check_status!(unsafe { sys::napi_get_uv_event_loop(env.raw(), &mut event_loop) })?;
+        // SAFETY: Node's loop of this thread; every handle is closed by the cleanup hook below before the loop ends.
+        let uv = unsafe { Uv::find(event_loop.cast()) }.ok_or_else(|| {
+            Error::from_reason("this runtime exports no libuv: EIPC needs Node.js 20.19 or newer")
+        })?;
+        let inner = Rc::new(PollerInner {
+            uv: Rc::clone(&uv),
+            prepare: RefCell::new(None),
+            idle: RefCell::new(None),
+            hot: RefCell::new(Vec::new()),
+            misses: Cell::new(0),
+            turning_until: Cell::new(None),
+            is_alone: std::thread::available_parallelism().is_ok_and(|n| n.get() == 1),
+            spins: Cell::new(0),
+            hits: Cell::new(0),
+            parks: Cell::new(0),
+            closers: RefCell::new(Vec::new()),
+        });
+        let weak = Rc::downgrade(&inner);
+        let on_prepare = Box::new(move |_, _| {
+            if let Some(inner) = weak.upgrade() {
+                inner.on_prepare();
+            }
+        });
+        let handle = |kind, action| {
+            Handle::new(&uv, kind, 0, action)
+                .map_err(|status| Error::from_reason(format!("the event loop refused a handle ({status})")))
+        };
+        *inner.prepare.borrow_mut() = Some(handle(HandleKind::Prepare, on_prepare)?);
+        *inner.idle.borrow_mut() = Some(handle(HandleKind::Idle, Box::new(|_, _| {}))?);
+        let closing = Rc::clone(&inner);
+        cleanup::before_exit(
+            env.raw(),
+            Box::new(move |done| {
+                closing.close();
+                closing.uv.when_drained(done);
+            }),
+        )?;
+        Ok(Self { inner })
+    }
+
+    /// Streams: something was sent or received; do not let the loop sleep for a moment.
+    #[napi]
+    pub fn keep_turning(&self) {
+        self.inner.keep_turning();
+    }
+
+    /// Counts spins, hits and parks since the start.
+    #[napi]
+    pub fn stats(&self) -> PollerStats {
+        #[allow(clippy::cast_precision_loss, reason = "counters below 2^53")]
+        let count = |cell: &Cell<u64>| cell.get() as f64;
+        PollerStats {
+            spins: count(&self.inner.spins),
+            hits: count(&self.inner.hits),
+            parks: count(&self.inner.parks),
+        }
+    }
+}

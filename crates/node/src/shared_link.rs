@@ -1,0 +1,549 @@
+//! One shared-memory connection without the event loop: control socket, handshake, hand-over, rings, end.
+//!
+//! The owner (`shm_session`) says when the socket is readable, when time has passed, and what to send; this type answers with
+//! state. The protocol's rules are the core's and `eipc-shm`'s; this is where both meet. It never calls JavaScript.
+
+use std::os::fd::OwnedFd;
+use std::sync::Arc;
+
+use eipc_core::crypto::random::Random;
+use eipc_core::wire::{Deframed, Deframer};
+use eipc_core::{
+    ClientConfig, CloseFrame, CloseReason, Code, Connection, Error, Features, Lane, Received, Role,
+    ServerConfig, Session, State, Time,
+};
+use eipc_shm::doorbell;
+use eipc_shm::{ALL_LANES, Capacities, Direction, MemfdRegion, Offer, Reply};
+
+use crate::batch::Delivery;
+use crate::clock;
+use crate::control_socket::ControlSocket;
+use crate::ended::Ended;
+use crate::shared_plane::SharedPlane;
+use crate::unix::Connected;
+
+/// One read of the control socket (docs/shm-abi.md, "Waking").
+const READ: usize = 4_096;
+
+/// A connection whose messages travel through shared memory.
+pub(crate) struct SharedLink {
+    socket: ControlSocket,
+    peer_uid: u32,
+    connection: Connection,
+    deframer: Deframer,
+    frame: Vec<u8>,
+    random: Random,
+    /// What the server offered, until the client is ready.
+    offered: Option<(Offer, MemfdRegion)>,
+    /// The descriptor that came with the first byte of the offer.
+    handed_over: Option<OwnedFd>,
+    max_segment: u64,
+    plane: Option<SharedPlane>,
+    /// The peer's X, once it came.
+    peer_close: Option<CloseFrame>,
+    is_parked: bool,
+    /// Lanes the owner takes now: the others hold up their sender and wake nobody (bit mask).
+    taken: u8,
+    /// Lanes that wait for room, and those that got it since last asked (bit masks).
+    wanted: u8,
+    space: u8,
+    ended: Option<Ended>,
+    has_news: bool,
+}
+
+impl SharedLink {
+    /// The client's side; its hello is queued.
+    pub(crate) fn client(
+        socket: Connected,
+        config: ClientConfig,
+        max_segment: u64,
+        now: Time,
+    ) -> Result<Self, Error> {
+        let random = Random::system();
+        let connection = Connection::client(config, &random, now)?;
+        Ok(Self::new(socket, connection, random, max_segment))
+    }
+
+    /// The server's side.
+    pub(crate) fn server(socket: Connected, config: Arc<ServerConfig>, now: Time) -> Self {
+        Self::new(socket, Connection::server(config, now), Random::system(), 0)
+    }
+
+    fn new(socket: Connected, connection: Connection, random: Random, max_segment: u64) -> Self {
+        let mut link = Self {
+            socket: ControlSocket::new(socket.descriptor),
+            peer_uid: socket.uid,
+            deframer: Deframer::new(connection.frame_limit()),
+            connection,
+            frame: vec![0; READ],
+            random,
+            offered: None,
+            handed_over: None,
+            max_segment,
+            plane: None,
+            peer_close: None,
+            is_parked: false,
+            taken: ALL_LANES,
+            wanted: 0,
+            space: 0,
+            ended: None,
+            has_news: false,
+        };
+        link.queue_transmit();
+        link
+    }
+
+    pub(crate) fn descriptor(&self) -> i32 {
+        self.socket.descriptor()
+    }
+
+    pub(crate) fn session(&self) -> Option<&Session> {
+        self.connection.session()
+    }
+
+    /// 0 handshaking (hand-over included), 1 open, 2 closing.
+    pub(crate) fn state(&self) -> u32 {
+        match self.connection.state() {
+            State::Open if self.plane.is_none() => 0,
+            State::Handshaking => 0,
+            State::Open => 1,
+            State::Closing | State::Closed => 2,
+        }
+    }
+
+    /// How it ended, if it did.
+    pub(crate) const fn ended(&self) -> Option<&Ended> {
+        self.ended.as_ref()
+    }
+
+    pub(crate) fn into_ended(self) -> Option<Ended> {
+        self.ended
+    }
+
+    /// Whether something changed since last asked.
+    pub(crate) fn take_news(&mut self) -> bool {
+        std::mem::take(&mut self.has_news)
+    }
+
+    /// Lanes that got room since last asked.
+    pub(crate) fn take_space(&mut self) -> u32 {
+        std::mem::take(&mut self.space).into()
+    }
+
+    // ── the control socket ──────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Reads once and handles what came. True: the owner has something to look at.
+    pub(crate) fn read_control(&mut self, now: Time) -> bool {
+        if self.ended.is_some() {
+            return true;
+        }
+        self.unpark();
+        let mut buffer = [0; READ];
+        let expects_descriptor = self.expects_descriptor();
+        let limit = self.read_limit();
+        let received = buffer.get_mut(..limit).map(|part| self.socket.read(part, expects_descriptor));
+        let result = match received {
+            None => Err(Error::from(Code::Internal)),
+            Some(Ok(doorbell::Received::WouldBlock)) => Ok(()),
+            Some(Ok(doorbell::Received::End)) => self.handle_end(now),
+            Some(Ok(doorbell::Received::Bytes(length, descriptor))) => {
+                if descriptor.is_some() {
+                    self.handed_over = descriptor;
+                }
+                self.handle_input(buffer.get(..length).unwrap_or_default(), now)
+            }
+            Some(Err(doorbell::ReceiveError::Descriptors)) => {
+                Err(Error::new(Code::Protocol, "descriptors on the control socket that were not due"))
+            }
+            Some(Err(doorbell::ReceiveError::System(error))) => {
+                Err(Error::with(Code::Transport, error.to_string()))
+            }
+        };
+        if let Err(error) = result {
+            self.fail(&error);
+        }
+        self.flush();
+        self.look_for_space();
+        self.has_news || self.space != 0 || self.has_data()
+    }
+
+    /// Before the segment is in use nothing is read past the frame being read: its last byte may be followed by the one byte
+    /// that carries the descriptor.
+    fn read_limit(&self) -> usize {
+        if self.plane.is_some() { READ } else { self.deframer.missing().clamp(1, READ) }
+    }
+
+    /// The client, between SessionAccept and the first byte of the offer.
+    fn expects_descriptor(&self) -> bool {
+        self.session().is_some_and(|session| session.role == Role::Client)
+            && self.plane.is_none()
+            && self.handed_over.is_none()
+            && !self.deframer.is_mid_frame()
+    }
+
+    fn handle_input(&mut self, mut input: &[u8], now: Time) -> Result<(), Error> {
+        loop {
+            self.deframer.set_limit(self.connection.frame_limit());
+            match self.deframer.poll(&mut input, &mut self.frame)? {
+                Deframed::NeedInput => return Ok(()),
+                // The look at the lanes that every read ends with is what a doorbell asks for.
+                Deframed::Doorbell => {}
+                Deframed::NeedRoom(length) => self.frame.resize(length, 0),
+                Deframed::Frame(length) => {
+                    let mut frame = std::mem::take(&mut self.frame);
+                    let handled = match frame.get_mut(..length) {
+                        Some(bytes) => self.handle_frame(bytes, now),
+                        None => Err(Error::from(Code::Internal)),
+                    };
+                    self.frame = frame;
+                    self.queue_transmit();
+                    handled?;
+                }
+            }
+        }
+    }
+
+    fn handle_frame(&mut self, frame: &mut [u8], now: Time) -> Result<(), Error> {
+        match self.connection.handle_frame(frame, &self.random, now)? {
+            Received::Progress => Ok(()),
+            Received::Established => self.handle_established(),
+            Received::Segment(payload) => {
+                let payload = payload.to_vec();
+                self.handle_segment(&payload)
+            }
+            Received::Close(close) => {
+                self.peer_close = Some(close);
+                self.has_news = true;
+                Ok(())
+            }
+            Received::Message(_) => Err(Error::new(
+                Code::Protocol,
+                "a message on the control socket of a shared-memory connection",
+            )),
+        }
+    }
+
+    fn handle_end(&mut self, now: Time) -> Result<(), Error> {
+        self.has_news = true;
+        match &mut self.plane {
+            // What was published before death is still delivered; `receive` ends the session when it has been.
+            Some(plane) => plane.end(),
+            None => self.connection.handle_end(now),
+        }
+    }
+
+    // ── the hand-over ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    fn handle_established(&mut self) -> Result<(), Error> {
+        let Some(session) = self.connection.session() else { return Err(Error::from(Code::Internal)) };
+        if !session.features.contains(Features::SHARED_MEMORY) {
+            return Err(Error::new(
+                Code::HandshakeFailed,
+                "the peer does not offer shared memory at a shm: address",
+            ));
+        }
+        if session.role == Role::Client {
+            return Ok(()); // the offer comes next
+        }
+        let offer = Offer::memfd(Capacities::DEFAULT, session.session_id);
+        let (region, descriptor) = eipc_shm::map::memfd::create(&offer).map_err(|error| {
+            Error::with(Code::Transport, format!("the shared memory could not be made: {error}"))
+        })?;
+        self.queue_transmit(); // SessionAccept goes first
+        self.connection.send_segment(&offer.encode())?;
+        let bytes = self.take_transmit();
+        self.socket.queue(bytes, Some(descriptor));
+        self.offered = Some((offer, region));
+        Ok(())
+    }
+
+    fn handle_segment(&mut self, payload: &[u8]) -> Result<(), Error> {
+        match self.connection.session().map(|session| session.role) {
+            Some(Role::Client) => self.handle_offer(payload),
+            Some(Role::Server) => self.handle_reply(payload),
+            None => Err(Error::from(Code::Protocol)),
+        }
+    }
+
+    fn handle_offer(&mut self, payload: &[u8]) -> Result<(), Error> {
+        let generation = self.connection.session().map_or(0, |session| session.session_id);
+        if self.plane.is_some() {
+            return Err(Error::new(Code::Protocol, "a second offer of a segment"));
+        }
+        let descriptor = self.handed_over.take();
+        let opened = Offer::decode(payload, generation, self.max_segment)
+            .map_err(|error| (error.reason(), error.to_string()))
+            .and_then(|offer| {
+                let missing =
+                    || (Some(eipc_shm::Reason::Descriptor), "no descriptor came with the offer".to_owned());
+                let descriptor = descriptor.ok_or_else(missing)?;
+                eipc_shm::map::memfd::open(descriptor, &offer, self.peer_uid)
+                    .map_err(|error| (Some(error.reason()), error.to_string()))
+            });
+        match opened {
+            Ok(region) => {
+                self.connection.send_segment(&Reply::Ready.encode())?;
+                self.queue_transmit();
+                self.use_segment(region, Direction::ClientToServer)
+            }
+            Err((reason, context)) => {
+                if let Some(reason) = reason {
+                    self.connection.send_segment(&Reply::Refuse(reason).encode())?;
+                    self.queue_transmit();
+                }
+                Err(Error::with(Code::Protocol, format!("the segment was refused: {context}")))
+            }
+        }
+    }
+
+    fn handle_reply(&mut self, payload: &[u8]) -> Result<(), Error> {
+        let Some((_, region)) = self.offered.take() else {
+            return Err(Error::new(Code::Protocol, "an S frame without an offer"));
+        };
+        match Reply::decode(payload) {
+            Ok(Reply::Ready) => self.use_segment(region, Direction::ServerToClient),
+            Ok(Reply::Refuse(reason)) => {
+                Err(Error::with(Code::Protocol, format!("the client refused the segment ({reason:?})")))
+            }
+            Err(error) => Err(Error::with(Code::Protocol, error.to_string())),
+        }
+    }
+
+    fn use_segment(&mut self, region: MemfdRegion, sends: Direction) -> Result<(), Error> {
+        let keys = self.connection.use_segment()?;
+        self.plane = Some(SharedPlane::new(region, sends, keys)?);
+        self.deframer.allow_doorbells();
+        self.has_news = true;
+        Ok(())
+    }
+
+    // ── writing the control socket ──────────────────────────────────────────────────────────────────────────────────────
+
+    fn take_transmit(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while let Some(frame) = self.connection.poll_transmit() {
+            bytes.extend_from_slice(&frame);
+        }
+        bytes
+    }
+
+    fn queue_transmit(&mut self) {
+        let bytes = self.take_transmit();
+        self.socket.queue(bytes, None);
+    }
+
+    /// What to watch the socket for.
+    pub(crate) fn interest(&self) -> i32 {
+        self.socket.interest()
+    }
+
+    /// Writes what waits for the socket.
+    pub(crate) fn flush(&mut self) {
+        self.socket.flush();
+    }
+
+    // ── messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Seals and pushes; see `push` in the boundary's description.
+    pub(crate) fn push(&mut self, batch: &mut [u8]) -> Result<usize, Error> {
+        if self.connection.state() != State::Open {
+            return Err(Error::from(Code::Closed));
+        }
+        let Some(plane) = self.plane.as_mut() else {
+            return Err(Error::new(Code::Protocol, "the session is not open yet"));
+        };
+        let (accepted, rings, result) = plane.push(batch);
+        if rings {
+            self.socket.ring();
+        }
+        match result {
+            Ok(()) => Ok(accepted),
+            // What was accepted is on its way: the caller learns of the error with its next call.
+            Err(_) if accepted > 0 => Ok(accepted),
+            Err(error) => {
+                if error.code == Code::Poisoned {
+                    self.poison(&error);
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// Drains into `delivery`, then finishes what has reached its end.
+    pub(crate) fn receive(&mut self, delivery: &mut Delivery<'_>, lanes: u8, now: Time) {
+        self.unpark();
+        self.taken = lanes;
+        let Some(plane) = self.plane.as_mut() else { return };
+        let (rings, result) = plane.receive(delivery, lanes);
+        if rings {
+            self.socket.ring();
+        }
+        match result {
+            Ok(()) => self.finish_if_drained(now),
+            Err(error) => self.poison(&error),
+        }
+    }
+
+    /// The session is over once everything the peer sent before its X, or before its death, was delivered.
+    fn finish_if_drained(&mut self, now: Time) {
+        let Some(plane) = self.plane.as_ref().filter(|_| self.ended.is_none()) else { return };
+        if let Some(close) = &self.peer_close {
+            let (expected, received) = (close.lanes.unwrap_or_default(), plane.received());
+            if received.iter().zip(expected).any(|(have, said)| *have > said) {
+                let error = Error::new(Code::Sequence, "more messages than the peer's close counted");
+                self.poison(&error);
+                return;
+            }
+            if received == expected {
+                let sent = plane.sent();
+                let ended = Ended::by_agreement(self.peer_close.as_ref());
+                let finished = self.connection.finish_close(Some(sent), now);
+                self.queue_transmit();
+                self.flush();
+                self.end(finished.map_or_else(|error| Ended::by_fault(&error), |()| ended));
+                return;
+            }
+        }
+        if self.socket.has_ended() && !plane.has_data_among(ALL_LANES) {
+            let error = match self.connection.state() {
+                // We had said X; that the peer left without its own is as good as an answer.
+                State::Closing if self.peer_close.is_none() => None,
+                _ => Some(Error::from(Code::PeerDown)),
+            };
+            let ended = error.as_ref().map_or_else(|| Ended::by_agreement(None), Ended::by_fault);
+            self.end(ended);
+        }
+    }
+
+    /// Whether a lane the owner takes has something to deliver.
+    pub(crate) fn has_data(&self) -> bool {
+        self.plane.as_ref().is_some_and(|plane| plane.has_data_among(self.taken))
+    }
+
+    /// Announces sleep; true = there is something after all.
+    pub(crate) fn park(&mut self) -> bool {
+        let Some(plane) = self.plane.as_mut() else { return false };
+        let has_data = plane.begin_wait(self.taken);
+        self.is_parked = !has_data;
+        has_data
+    }
+
+    fn unpark(&mut self) {
+        if std::mem::take(&mut self.is_parked)
+            && let Some(plane) = self.plane.as_mut()
+        {
+            plane.end_wait();
+        }
+    }
+
+    /// Asks to be woken when `lane` has room: true = it has now.
+    pub(crate) fn wait_for_space(&mut self, lane: Lane) -> bool {
+        let Some(plane) = self.plane.as_mut() else { return true };
+        match plane.wait_for_space(lane) {
+            Ok(true) => true,
+            Ok(false) => {
+                self.wanted |= 1 << lane.byte();
+                false
+            }
+            Err(error) => {
+                self.poison(&error);
+                true // the next push says what happened
+            }
+        }
+    }
+
+    /// Every read of the control socket may mean room.
+    fn look_for_space(&mut self) {
+        for lane in Lane::ALL {
+            let bit = 1 << lane.byte();
+            if self.wanted & bit != 0 && self.wait_for_space(lane) {
+                self.wanted &= !bit;
+                self.space |= bit;
+            }
+        }
+    }
+
+    pub(crate) fn note_dropped(&mut self, lane: Lane, count: u32) {
+        if let Some(plane) = self.plane.as_mut() {
+            plane.note_dropped(lane, count);
+        }
+    }
+
+    pub(crate) fn dropped_by_peer(&self, lane: Lane) -> u64 {
+        self.plane.as_ref().map_or(0, |plane| plane.dropped_by_peer(lane))
+    }
+
+    // ── time and ends ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+    /// Milliseconds until `handle_timeout` is due.
+    pub(crate) fn timeout_ms(&self, now: Time) -> Option<u32> {
+        self.connection.poll_deadline().map(|deadline| clock::milliseconds_between(now, deadline))
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Time) {
+        // After the peer's X the time limit is for records that are missing, not for a consumer that has not taken them yet.
+        let has_records = self.plane.as_ref().is_some_and(|plane| plane.has_data_among(ALL_LANES));
+        if self.peer_close.is_some() && has_records {
+            return;
+        }
+        let handled = self.connection.handle_timeout(now);
+        self.queue_transmit();
+        self.flush();
+        match handled {
+            Err(error) => self.fail(&error),
+            Ok(()) if self.connection.is_expiring() => self.close(CloseReason::Time, now),
+            Ok(()) if self.connection.state() == State::Closed => {
+                self.end(Ended::by_agreement(self.peer_close.as_ref()))
+            }
+            Ok(()) => {}
+        }
+    }
+
+    /// Starts the authenticated close; without a session there is nothing to authenticate.
+    pub(crate) fn close(&mut self, reason: CloseReason, now: Time) {
+        match &self.plane {
+            Some(plane) => {
+                let sent = plane.sent();
+                if let Err(error) = self.connection.close(reason, Some(sent), now) {
+                    self.fail(&error);
+                    return;
+                }
+                self.queue_transmit();
+                self.flush();
+                self.has_news = true;
+                self.finish_if_drained(now);
+            }
+            None => self.end(Ended::by_agreement(None)),
+        }
+    }
+
+    /// Ends at once; `code` of the error table, 0 for a plain close.
+    pub(crate) fn destroy(&mut self, code: i32) {
+        let ended = Code::from_value(code)
+            .map_or_else(|| Ended::by_agreement(None), |code| Ended::by_fault(&code.into()));
+        self.end(ended);
+    }
+
+    /// The one way into the poisoned state (docs/shm-abi.md, "A hostile peer", 4): no further access to the segment, the alert,
+    /// the reason kept for the audit.
+    fn poison(&mut self, error: &Error) {
+        self.plane = None;
+        let _ = self.connection.abort(error.clone());
+        self.queue_transmit();
+        self.flush();
+        self.end(Ended::by_poison(error));
+    }
+
+    /// A fault on the control socket. Where the core found it, it has queued its alert already.
+    fn fail(&mut self, error: &Error) {
+        let _ = self.connection.abort(error.clone());
+        self.queue_transmit();
+        self.flush();
+        self.end(Ended::by_fault(error));
+    }
+
+    fn end(&mut self, ended: Ended) {
+        self.ended.get_or_insert(ended);
+        self.has_news = true;
+    }
+}

@@ -1,0 +1,175 @@
+//! The message plane in shared memory: sealed frames into rings, frames out of rings verified.
+//!
+//! Joins the core's sealing with the rings of `eipc-shm`, and nothing else: who may use it and when is `shared_link`'s business.
+//! A frame is sealed in private memory before a byte of it is shared, and copied to private memory before a byte of it is
+//! believed.
+
+use eipc_core::{Code, Error, Lane, Opener, Sealer};
+use eipc_shm::{Budget, Direction, Inbound, MemfdRegion, Outbound, PushError};
+
+use crate::batch::{Delivery, PREFIX, Record, flag};
+
+/// Bytes of P2 and P3 one receive call takes: a flood of bulk delays a P0 message by at most this much copying and verifying.
+const BULK_PER_CALL: usize = 256 * 1024;
+
+/// Both directions of one segment, with their keys.
+pub(crate) struct SharedPlane {
+    sealer: Sealer,
+    opener: Opener,
+    outbound: Outbound<MemfdRegion>,
+    inbound: Inbound<MemfdRegion>,
+}
+
+impl SharedPlane {
+    /// Takes the producer's seat of `sends` and the consumer's seat of the other direction.
+    pub(crate) fn new(region: MemfdRegion, sends: Direction, keys: (Sealer, Opener)) -> Result<Self, Error> {
+        let (sealer, opener) = keys;
+        let taken = |_| Error::new(Code::Internal, "a segment was used twice");
+        let shortest = u32::try_from(16 + 24 + sealer.tag_len()).unwrap_or(u32::MAX);
+        let outbound = Outbound::new(region.clone(), sends).map_err(taken)?;
+        let inbound = Inbound::new(region, sends.reverse(), shortest).map_err(taken)?;
+        Ok(Self { sealer, opener, outbound, inbound })
+    }
+
+    /// Seals and pushes the records of `batch` in order until one finds its lane full. Returns the bytes accepted and whether the
+    /// peer must be woken.
+    pub(crate) fn push(&mut self, batch: &mut [u8]) -> (usize, bool, Result<(), Error>) {
+        let mut accepted = 0;
+        let mut now = None;
+        let mut result = Ok(());
+        while let Some(rest) = batch.get_mut(accepted..).filter(|rest| !rest.is_empty()) {
+            match self.push_one(rest, &mut now) {
+                Ok(Some(length)) => accepted += length,
+                Ok(None) => break,
+                Err(error) => {
+                    result = Err(error);
+                    break;
+                }
+            }
+        }
+        (accepted, self.outbound.publish(), result)
+    }
+
+    fn push_one(&mut self, batch: &mut [u8], now: &mut Option<i64>) -> Result<Option<usize>, Error> {
+        let record = Record::read(batch, self.sealer.tag_len())?;
+        let lane = ring_lane(record.lane);
+        // Room first: a counter is taken only by a frame that will be seen (docs/wire.md, "EIPC/2 data frames").
+        if !self.outbound.try_reserve(lane, record.length - PREFIX).map_err(push_error)? {
+            return Ok(None);
+        }
+        let bytes = batch.get_mut(..record.length).ok_or(Error::from(Code::Internal))?;
+        record.stamp(bytes, now);
+        let frame = bytes.get_mut(PREFIX..).ok_or(Error::from(Code::Internal))?;
+        self.sealer.seal(record.kind, record.lane, record.meta_kind, record.meta_length, frame)?;
+        match self.outbound.push(lane, frame).map_err(push_error)? {
+            true => Ok(Some(record.length)),
+            // A counter was taken for a frame the peer will never see: the session cannot go on.
+            false => Err(Error::new(Code::Poisoned, "a lane lost the room it had")),
+        }
+    }
+
+    /// Drains the lanes of `lanes` (bit mask) in priority order into `delivery`. Returns whether the peer must be woken. What was
+    /// delivered before an error stays delivered.
+    pub(crate) fn receive(&mut self, delivery: &mut Delivery<'_>, lanes: u8) -> (bool, Result<(), Error>) {
+        let mut budget = Budget::new(BULK_PER_CALL).only(lanes);
+        let result = loop {
+            if !delivery.has_words() {
+                delivery.raise(flag::MORE);
+                break Ok(());
+            }
+            match self.receive_one(delivery, &mut budget) {
+                Ok(true) => {}
+                Ok(false) => break Ok(()),
+                Err(error) => break Err(error),
+            }
+        };
+        if result.is_ok() && self.has_data_among(lanes) {
+            delivery.raise(flag::MORE);
+        }
+        (self.inbound.release(), result)
+    }
+
+    fn receive_one(&mut self, delivery: &mut Delivery<'_>, budget: &mut Budget) -> Result<bool, Error> {
+        let Some((lane, length)) = self.inbound.next_by_priority(budget).map_err(fault)? else {
+            return Ok(false);
+        };
+        let Some(frame) = delivery.room(length).and_then(|room| room.get_mut(..length)) else {
+            return Ok(false); // the flag asks for a fresh slab
+        };
+        self.inbound.copy_next(lane, frame).map_err(fault)?;
+        budget.spend(lane, length);
+        let opener = &mut self.opener;
+        delivery.describe(length, |frame| {
+            let envelope = opener.receive(frame)?;
+            // The sequence says one lane, the ring it came through is another: the peer bends priorities.
+            if ring_lane(envelope.lane()) != lane {
+                return Err(Error::new(Code::Sequence, "a frame came through another lane than its own"));
+            }
+            Ok(Some(envelope))
+        })
+    }
+
+    /// Whether one of these lanes has a record waiting; true also after a fault, so that it is met.
+    pub(crate) fn has_data_among(&self, lanes: u8) -> bool {
+        self.inbound.has_data_among(lanes)
+    }
+
+    /// Announces sleep; true = one of these lanes has data after all.
+    pub(crate) fn begin_wait(&mut self, lanes: u8) -> bool {
+        self.inbound.begin_wait(lanes)
+    }
+
+    /// Takes the announcement back.
+    pub(crate) fn end_wait(&mut self) {
+        self.inbound.end_wait();
+    }
+
+    /// The peer's end of stream: what is published now may still be read, nothing later.
+    pub(crate) fn end(&mut self) -> Result<(), Error> {
+        self.inbound.end().map_err(fault)
+    }
+
+    /// Asks for a doorbell when the lane has room; true = it has room now.
+    pub(crate) fn wait_for_space(&mut self, lane: Lane) -> Result<bool, Error> {
+        self.outbound.wait_for_space(ring_lane(lane)).map_err(fault)
+    }
+
+    pub(crate) fn note_dropped(&mut self, lane: Lane, count: u32) {
+        self.outbound.note_dropped(ring_lane(lane), count.into());
+    }
+
+    pub(crate) fn dropped_by_peer(&self, lane: Lane) -> u64 {
+        self.inbound.dropped(ring_lane(lane))
+    }
+
+    /// The last counter sent in each lane: what our X says.
+    pub(crate) fn sent(&self) -> [u64; 4] {
+        Lane::ALL.map(|lane| self.sealer.counter(lane))
+    }
+
+    /// The last counter received in each lane: what the peer's X is compared with.
+    pub(crate) fn received(&self) -> [u64; 4] {
+        Lane::ALL.map(|lane| self.opener.last(lane))
+    }
+}
+
+const fn ring_lane(lane: Lane) -> eipc_shm::Lane {
+    match lane {
+        Lane::P0 => eipc_shm::Lane::P0,
+        Lane::P1 => eipc_shm::Lane::P1,
+        Lane::P2 => eipc_shm::Lane::P2,
+        Lane::P3 => eipc_shm::Lane::P3,
+    }
+}
+
+fn fault(fault: eipc_shm::Fault) -> Error {
+    Error::with(Code::Poisoned, fault.to_string())
+}
+
+fn push_error(error: PushError) -> Error {
+    match error {
+        PushError::TooLarge { .. } => Error::with(Code::MessageTooLarge, error.to_string()),
+        PushError::Reserve(_) => Error::with(Code::Transport, error.to_string()),
+        PushError::Fault(inner) => fault(inner),
+    }
+}

@@ -1,0 +1,288 @@
+//! EIPC/2 over a byte stream that JavaScript owns: chunks in, messages and bytes to write out.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+use eipc_core::crypto::random::Random;
+use eipc_core::wire::{Deframed, Deframer};
+use eipc_core::{CloseFrame, Code, Connection, Error as Fault, Received, State};
+use napi::bindgen_prelude::*;
+use napi_derive::napi;
+
+use crate::batch::{Delivery, PREFIX, Record, flag};
+use crate::clock;
+use crate::ended::Ended;
+use crate::error::{Outcome, exception};
+use crate::hot;
+use crate::options::{NativeClientOptions, NativeServer, SessionInfo};
+
+pub(crate) struct StreamInner {
+    connection: RefCell<Connection>,
+    deframer: RefCell<Deframer>,
+    random: Random,
+    ended: RefCell<Option<Ended>>,
+    peer_close: RefCell<Option<CloseFrame>>,
+    told_state: Cell<u32>,
+}
+
+impl StreamInner {
+    fn new(connection: Connection) -> Rc<Self> {
+        let limit = connection.frame_limit();
+        Rc::new(Self {
+            connection: RefCell::new(connection),
+            deframer: RefCell::new(Deframer::new(limit)),
+            random: Random::system(),
+            ended: RefCell::new(None),
+            peer_close: RefCell::new(None),
+            told_state: Cell::new(0),
+        })
+    }
+
+    /// Hot: `receive(chunk, from, slab, slabFrom, descriptors)`.
+    fn receive(self: &Rc<Self>, arguments: &mut hot::Arguments) -> Option<i32> {
+        let (from, slab_from) = (arguments.number(1)?, arguments.number(3)?);
+        let ([chunk, slab], words) = arguments.views([0, 2], 4)?;
+        let mut input: &[u8] = chunk.get(from..)?;
+        let offered = input.len();
+        let mut delivery = Delivery::new(slab, slab_from, words)?;
+        if self.ended.borrow().is_none() {
+            let mut connection = self.connection.try_borrow_mut().ok()?;
+            let mut deframer = self.deframer.try_borrow_mut().ok()?;
+            if let Err(error) = self.take_frames(&mut connection, &mut deframer, &mut input, &mut delivery) {
+                let error = connection.abort(error);
+                *self.ended.borrow_mut() = Some(Ended::by_fault(&error));
+            }
+            if connection.has_transmit() {
+                delivery.raise(flag::TRANSMIT);
+            }
+        } else {
+            input = &[]; // nothing after the end is read
+        }
+        let state = self.state_word();
+        if self.told_state.replace(state) != state {
+            delivery.raise(flag::STATE);
+        }
+        let timeout = self.timeout().unwrap_or(u32::MAX);
+        Some(delivery.finish(offered - input.len(), state, timeout, 0))
+    }
+
+    /// Cuts frames out of `input` until it or the room for messages is used up.
+    fn take_frames(
+        &self,
+        connection: &mut Connection,
+        deframer: &mut Deframer,
+        input: &mut &[u8],
+        delivery: &mut Delivery<'_>,
+    ) -> std::result::Result<(), Fault> {
+        loop {
+            if !delivery.has_words() {
+                delivery.raise(flag::MORE);
+                return Ok(());
+            }
+            deframer.set_limit(connection.frame_limit());
+            let length = match deframer.poll(input, delivery.free())? {
+                Deframed::NeedInput | Deframed::Doorbell => return Ok(()),
+                Deframed::NeedRoom(length) => {
+                    delivery.ask_for(length);
+                    return Ok(());
+                }
+                Deframed::Frame(length) => length,
+            };
+            let now = clock::now();
+            delivery.describe(length, |frame| {
+                match connection.handle_frame(frame, &self.random, now)? {
+                    Received::Message(envelope) => Ok(Some(envelope)),
+                    Received::Progress | Received::Established => Ok(None),
+                    // Everything before the peer's X was on the stream before it, so it is described already.
+                    Received::Close(close) => {
+                        *self.peer_close.borrow_mut() = Some(close);
+                        Ok(None)
+                    }
+                    Received::Segment(_) => {
+                        Err(Fault::new(Code::Protocol, "an S frame outside shared memory"))
+                    }
+                }
+            })?;
+        }
+    }
+
+    /// Hot: `seal(batch, length)`.
+    fn seal(self: &Rc<Self>, arguments: &mut hot::Arguments) -> Option<i32> {
+        let length = arguments.number(1)?;
+        let batch = arguments.bytes(0)?.get_mut(..length)?;
+        let mut connection = self.connection.try_borrow_mut().ok()?;
+        match seal_batch(&mut connection, batch) {
+            Ok(()) => i32::try_from(batch.len()).ok(),
+            Err(error) => Some(hot::failure(error.code)),
+        }
+    }
+
+    fn state_word(&self) -> u32 {
+        if self.ended.borrow().is_some() {
+            State::Closed as u32
+        } else {
+            self.connection.borrow().state() as u32
+        }
+    }
+
+    fn timeout(&self) -> Option<u32> {
+        if self.ended.borrow().is_some() {
+            return None;
+        }
+        self.connection
+            .borrow()
+            .poll_deadline()
+            .map(|deadline| clock::milliseconds_between(clock::now(), deadline))
+    }
+
+    fn end(&self, ended: Ended) {
+        self.ended.borrow_mut().get_or_insert(ended);
+    }
+}
+
+/// Seals every record of `batch` where it lies; afterwards the batch is what goes on the wire.
+fn seal_batch(connection: &mut Connection, batch: &mut [u8]) -> std::result::Result<(), Fault> {
+    let (tag_length, _) = connection.record_limits().ok_or(Fault::from(Code::Closed))?;
+    let mut now = None;
+    let mut rest = batch;
+    while !rest.is_empty() {
+        let record = Record::read(rest, tag_length)?;
+        let (bytes, behind) = rest.split_at_mut_checked(record.length).ok_or(Fault::from(Code::Internal))?;
+        record.stamp(bytes, &mut now);
+        let (prefix, frame) = bytes.split_first_chunk_mut::<PREFIX>().ok_or(Fault::from(Code::Internal))?;
+        connection.seal_record(record.kind, record.lane, record.meta_kind, record.meta_length, frame)?;
+        *prefix = u32::try_from(frame.len()).unwrap_or(u32::MAX).to_be_bytes();
+        rest = behind;
+    }
+    Ok(())
+}
+
+/// One EIPC/2 connection over a byte stream.
+#[napi]
+pub struct StreamSession {
+    inner: Rc<StreamInner>,
+}
+
+/// The calls of a session that run once per batch.
+#[napi(object, object_from_js = false)]
+pub struct StreamCalls<'a> {
+    /// Takes a chunk from an offset; fills slab and descriptors; returns the number of messages.
+    #[napi(
+        ts_type = "(chunk: Uint8Array, from: number, slab: Uint8Array, slabFrom: number, descriptors: Uint32Array) => number"
+    )]
+    pub receive: Unknown<'a>,
+    /// Seals the records of a batch in place; returns its length, or −(error value).
+    #[napi(ts_type = "(batch: Uint8Array, length: number) => number")]
+    pub seal: Unknown<'a>,
+}
+
+#[napi]
+impl StreamSession {
+    /// Starts the client's side; its hello waits in `takeTransmit`.
+    #[napi(factory)]
+    pub fn client(options: NativeClientOptions) -> Result<Self, String> {
+        let config = options.config(false)?;
+        let connection =
+            Connection::client(config, &Random::system(), clock::now()).map_err(|error| exception(&error))?;
+        Ok(Self { inner: StreamInner::new(connection) })
+    }
+
+    /// Starts the server's side.
+    #[napi(factory)]
+    #[must_use]
+    pub fn server(server: &NativeServer) -> Self {
+        Self { inner: StreamInner::new(Connection::server(server.config(), clock::now())) }
+    }
+
+    /// Makes the calls that run once per batch.
+    #[napi]
+    pub fn calls<'a>(&self, env: &'a Env) -> Result<StreamCalls<'a>> {
+        let made = |body| -> Result<Unknown<'a>> {
+            let raw = hot::function(env.raw(), Rc::clone(&self.inner), body)?;
+            // SAFETY: a live value of this environment, made just now.
+            unsafe { Unknown::from_napi_value(env.raw(), raw) }
+        };
+        Ok(StreamCalls { receive: made(StreamInner::receive)?, seal: made(StreamInner::seal)? })
+    }
+
+    /// Takes the control-plane bytes to write now: behind frames sealed earlier, before those sealed later.
+    #[napi]
+    #[must_use]
+    pub fn take_transmit(&self) -> Option<Uint8Array> {
+        let mut connection = self.inner.connection.borrow_mut();
+        let mut bytes = Vec::new();
+        while let Some(frame) = connection.poll_transmit() {
+            bytes.extend_from_slice(&frame);
+        }
+        (!bytes.is_empty()).then(|| Uint8Array::from(bytes))
+    }
+
+    /// Returns the milliseconds until `handleTimeout` must be called, −1 for never.
+    #[napi]
+    #[must_use]
+    pub fn timeout_ms(&self) -> i64 {
+        self.inner.timeout().map_or(-1, i64::from)
+    }
+
+    /// Tells the session that its time has come.
+    #[napi]
+    pub fn handle_timeout(&self) {
+        let handled = self.inner.connection.borrow_mut().handle_timeout(clock::now());
+        if let Err(error) = handled {
+            self.inner.end(Ended::by_fault(&error));
+        }
+    }
+
+    /// Tells the session that the stream has ended.
+    #[napi]
+    pub fn handle_end(&self) {
+        let handled = self.inner.connection.borrow_mut().handle_end(clock::now());
+        if let Err(error) = handled {
+            self.inner.end(Ended::by_fault(&error));
+        }
+    }
+
+    /// Starts the authenticated close (0 normal, 1 time, 2 revoked, 3 shutdown); idempotent.
+    #[napi]
+    pub fn close(&self, reason: u32) {
+        let reason = crate::options::close_reason(reason);
+        let closed = self.inner.connection.borrow_mut().close(reason, None, clock::now());
+        if let Err(error) = closed {
+            self.inner.end(Ended::by_fault(&error));
+        }
+    }
+
+    /// Answers the peer's X, once everything before it was delivered.
+    #[napi]
+    pub fn finish_close(&self) {
+        let finished = self.inner.connection.borrow_mut().finish_close(None, clock::now());
+        if let Err(error) = finished {
+            self.inner.end(Ended::by_fault(&error));
+        }
+    }
+
+    /// 0 handshaking, 1 open, 2 closing, 3 closed.
+    #[napi]
+    #[must_use]
+    pub fn state(&self) -> u32 {
+        self.inner.state_word()
+    }
+
+    /// Returns who the peer is, once that is proved.
+    #[napi]
+    #[must_use]
+    pub fn info(&self) -> Option<SessionInfo> {
+        self.inner.connection.borrow().session().map(SessionInfo::new)
+    }
+
+    /// Returns how the session ended, once it has.
+    #[napi]
+    #[must_use]
+    pub fn outcome(&self) -> Option<Outcome> {
+        if let Some(ended) = self.inner.ended.borrow().as_ref() {
+            return Some(ended.outcome());
+        }
+        let is_over = self.inner.connection.borrow().state() == State::Closed;
+        is_over.then(|| Ended::by_agreement(self.inner.peer_close.borrow().as_ref()).outcome())
+    }
+}
