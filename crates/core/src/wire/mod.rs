@@ -1,0 +1,21 @@
+//! How frames look as bytes, for every transport: one strict decoder.
+//!
+//! Nothing here holds a key: `wire` and `crypto` do not know each other, only `session` joins them.
+//! Nothing is allocated from a length that has not been compared with [`limits`].
+
+pub mod deframer;
+pub mod frame;
+pub mod header_binary;
+pub mod header_json;
+mod json;
+pub mod limits;
+pub mod preamble;
+mod reader;
+mod writer;
+
+pub use deframer::{Deframed, Deframer};
+pub use frame::{Expect, RawFrame};
+pub use preamble::Preamble;
+
+pub(crate) use reader::Reader;
+pub(crate) use writer::Writer;
