@@ -1,0 +1,73 @@
+# The chores of the repository. Each one sets up what it needs on a fresh clone; `make` lists them.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help build build-native build-ts test demo bench check fmt clean require-node require-rust FORCE
+
+# Arguments for `make demo` and `make bench`, for example ARGS='--speed max --seconds 2'.
+ARGS ?=
+
+STAMPS := target/stamps
+MODULES := node_modules/.package-lock.json
+BENCH_MODULES := benches/node_modules/.package-lock.json
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name target -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print)
+TS_SOURCES := tsconfig.json tsconfig.build.json $(shell find src -name '*.ts' 2>/dev/null)
+
+help: ## list the chores
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: build-native build-ts ## build everything that runs
+
+build-native: $(STAMPS)/native ## build the Rust core as a Node addon, and index.js with index.d.ts
+
+build-ts: $(STAMPS)/ts ## compile src/ to dist/
+
+test: build ## run the Rust and the TypeScript tests
+	cargo test --workspace
+	npx vitest run
+
+demo: build ## run the demo: an ENI and an EAI process (ARGS='--speed max --seconds 2')
+	node dist/cli/main.js demo $(ARGS)
+
+bench: build $(BENCH_MODULES) ## measure against the peers; conditions are printed (ARGS=...)
+	node benches/run.js $(ARGS)
+
+check: $(MODULES) | require-rust ## run what CI runs, stage by stage
+	scripts/check.sh
+
+fmt: $(MODULES) | require-rust ## format Rust, TypeScript and Markdown
+	cargo fmt --all
+	npx prettier --write .
+
+clean: ## remove what was built (not node_modules)
+	rm -rf dist target coverage
+	rm -f *.node
+
+# A stamp says when a build succeeded; FORCE comes in when its result was removed by hand.
+$(STAMPS)/native: $(RUST_SOURCES) $(MODULES) $(if $(wildcard *.node),,FORCE) | require-rust
+	npm run build:native
+	@mkdir -p $(@D)
+	@touch $@
+
+$(STAMPS)/ts: $(TS_SOURCES) $(STAMPS)/native $(MODULES) $(if $(wildcard dist/index.js),,FORCE)
+	npm run build:ts
+	@mkdir -p $(@D)
+	@touch $@
+
+# npm writes this file last, so it is there only after a complete install.
+$(MODULES): package-lock.json | require-node
+	npm ci --no-audit --no-fund
+	@touch $@
+
+$(BENCH_MODULES): benches/package-lock.json | require-node
+	npm ci --prefix benches --no-audit --no-fund
+	@touch $@
+
+require-node:
+	@scripts/require.sh node
+
+require-rust:
+	@scripts/require.sh rust
+
+FORCE:
