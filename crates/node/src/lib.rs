@@ -3,6 +3,7 @@
 //! `src/native.ts` is the only importer of what is exported here; `index.d.ts` at the top of the repository shows it. Calls that
 //! run once per batch are in [`hot`]; everything else is napi-rs. Failures on the data path cross as numbers of the error table.
 #![allow(unsafe_code, reason = "Node-API and libuv are C interfaces; each block says why it holds")]
+#![cfg_attr(test, allow(dead_code, reason = "nothing is exported in a test build, which needs Node to run"))]
 #![allow(unreachable_pub, reason = "what JavaScript reaches is exported by attribute, not by path")]
 
 mod batch;
