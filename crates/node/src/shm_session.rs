@@ -142,6 +142,10 @@ impl ShmInner {
             delivery.raise(flag::SPACE);
         }
         let (state, timeout) = (self.state_word(), self.timeout().unwrap_or(u32::MAX));
+        if state != CLOSED {
+            let spinning: Rc<dyn Spinning> = Rc::<Self>::clone(self);
+            self.poller.heat(&spinning);
+        }
         if state == CLOSED {
             self.callback.release(); // JavaScript has been told; from now on nothing here keeps it alive
         }

@@ -89,6 +89,7 @@ impl StreamInner {
                 Deframed::Frame(length) => length,
             };
             let now = clock::now();
+            let has_said_goodbye = connection.state() == State::Closing && self.peer_close.borrow().is_none();
             delivery.describe(length, |frame| {
                 match connection.handle_frame(frame, &self.random, now)? {
                     Received::Message(envelope) => Ok(Some(envelope)),
@@ -103,6 +104,10 @@ impl StreamInner {
                     }
                 }
             })?;
+            // Our X went first: the peer's is the answer, and the end.
+            if has_said_goodbye && self.peer_close.borrow().is_some() {
+                connection.finish_close(None, now)?;
+            }
         }
     }
 

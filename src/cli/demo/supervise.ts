@@ -1,0 +1,216 @@
+/**
+ * Runs the demo's two processes from start to end, whatever happens to them, and says what came of it.
+ *
+ * Order: EAI starts and listens, then ENI starts and connects. At the end ENI closes its session, which ends EAI as well.
+ * A process that does not end when it should is asked, then killed; nothing is left running and no folder stays.
+ */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { escapeText } from '../escape.js';
+import { CliError, errorText, EXIT, type ExitCode } from '../exit.js';
+import { createKey } from '../new-key.js';
+import type { Speed } from './job.js';
+import type { EaiReport, EaiTotals, EniReport, EniTotals } from './reports.js';
+import { type Exit, RoleProcess } from './role-process.js';
+import type { SignalSpec } from './signal.js';
+
+/** For Node to start and load the library on a busy machine. */
+const START_DEADLINE = 20_000;
+/** For a process to end after its counterpart has. */
+const END_DEADLINE = 5_000;
+
+export interface DemoPlan {
+  readonly transport: 'shm' | 'unix';
+  readonly signal: SignalSpec;
+  readonly speed: Speed;
+}
+
+/** What to tell the user on the way. */
+export interface Observer {
+  started(role: 'ENI' | 'EAI', pid: number | undefined): void;
+  eni(report: EniReport): void;
+  eai(report: EaiReport): void;
+}
+
+export interface Outcome {
+  readonly address: string;
+  /** The last totals that arrived; null if none did. */
+  readonly eni: EniTotals | null;
+  readonly eai: EaiTotals | null;
+  readonly suite: string | null;
+  /** What went wrong with the processes (lost messages are not counted here), or null. */
+  readonly failure: { readonly exitCode: ExitCode; readonly message: string } | null;
+}
+
+/**
+ * Runs the demo.
+ *
+ * @param interrupt asks both processes to finish early; the outcome then has no failure
+ * @throws {CliError} if nothing could be started
+ */
+export async function supervise(plan: DemoPlan, observer: Observer, interrupt: AbortSignal): Promise<Outcome> {
+  const place = await makeAddress(plan.transport);
+  try {
+    return await new Supervisor(plan, place.address, observer).run(interrupt);
+  } finally {
+    await place.remove();
+  }
+}
+
+class Supervisor {
+  readonly #plan: DemoPlan;
+  readonly #address: string;
+  readonly #observer: Observer;
+  readonly #key = createKey();
+  #eniTotals: EniTotals | null = null;
+  #eaiTotals: EaiTotals | null = null;
+  #suite: string | null = null;
+
+  constructor(plan: DemoPlan, address: string, observer: Observer) {
+    this.#plan = plan;
+    this.#address = address;
+    this.#observer = observer;
+  }
+
+  async run(interrupt: AbortSignal): Promise<Outcome> {
+    const eai = this.#startEai();
+    let eni: RoleProcess<EniReport> | null = null;
+    const killAll = () => {
+      eni?.kill();
+      eai.kill();
+    };
+    process.once('exit', killAll); // for a way out that nobody thought of; a killed parent closes their stdin
+    const interrupted = () => (eni ?? eai).stop();
+    interrupt.addEventListener('abort', interrupted, { once: true });
+    try {
+      if (interrupt.aborted) interrupted();
+      await within(START_DEADLINE, eai.waitFor('listening'));
+      if (eai.hasReported('listening') && !interrupt.aborted) {
+        eni = this.#startEni();
+        await this.#accompany(eni, eai, interrupt);
+      } else {
+        await end(eai, 0);
+      }
+      const failure = interrupt.aborted ? null : await findFailure(eni, eai);
+      const [eniTotals, eaiTotals] = [this.#eniTotals, this.#eaiTotals];
+      return { address: this.#address, eni: eniTotals, eai: eaiTotals, suite: this.#suite, failure };
+    } finally {
+      killAll();
+      process.removeListener('exit', killAll);
+      interrupt.removeEventListener('abort', interrupted);
+      this.#key.fill(0);
+    }
+  }
+
+  async #accompany(eni: RoleProcess<EniReport>, eai: RoleProcess<EaiReport>, interrupt: AbortSignal): Promise<void> {
+    const asked = new Promise<void>((resolve) => {
+      interrupt.addEventListener('abort', () => resolve(), { once: true });
+    });
+    const connected = await within(START_DEADLINE, Promise.race([eni.waitFor('connected'), eai.exited, asked]));
+    if (connected) await Promise.race([eni.exited, eai.exited, asked]);
+    // A session that ended takes the other process with it; without one, EAI would wait for the first for ever.
+    await end(eni, END_DEADLINE);
+    const hadSession = eni.hasReported('connected') || eai.hasReported('session');
+    await end(eai, hadSession ? END_DEADLINE : 0);
+  }
+
+  #startEai(): RoleProcess<EaiReport> {
+    const job = { role: 'eai', address: this.#address } as const;
+    const onReport = (report: EaiReport) => {
+      if (report.kind === 'progress' || report.kind === 'done') this.#eaiTotals = report.totals;
+      this.#observer.eai(report);
+    };
+    const eai = new RoleProcess<EaiReport>({ name: 'EAI', job, key: this.#key, onReport });
+    this.#observer.started('EAI', eai.pid);
+    return eai;
+  }
+
+  #startEni(): RoleProcess<EniReport> {
+    const job = { role: 'eni', address: this.#address, signal: this.#plan.signal, speed: this.#plan.speed } as const;
+    const onReport = (report: EniReport) => {
+      if (report.kind === 'progress' || report.kind === 'done') this.#eniTotals = report.totals;
+      if (report.kind === 'connected') this.#suite = report.suite;
+      this.#observer.eni(report);
+    };
+    const eni = new RoleProcess<EniReport>({ name: 'ENI', job, key: this.#key, onReport });
+    this.#observer.started('ENI', eni.pid);
+    return eni;
+  }
+}
+
+/** Gives a process some time to end by itself, then asks, then kills. */
+async function end(role: RoleProcess<EniReport> | RoleProcess<EaiReport>, patience: number): Promise<void> {
+  if (patience > 0 && (await within(patience, role.exited))) return;
+  role.stop();
+  if (await within(END_DEADLINE, role.exited)) return;
+  role.kill();
+  await role.exited;
+}
+
+/** Waits for a promise, but not longer than `deadline`; tells whether it settled in time. */
+async function within(deadline: number, promise: Promise<unknown>): Promise<boolean> {
+  const cancel = new AbortController();
+  const late = sleep(deadline, false, { signal: cancel.signal }).catch(() => false);
+  const isInTime = await Promise.race([promise.then(() => true), late]);
+  cancel.abort();
+  return isInTime;
+}
+
+/** Names the process that broke first: one that was killed explains why the other complained. */
+async function findFailure(
+  eni: RoleProcess<EniReport> | null,
+  eai: RoleProcess<EaiReport>,
+): Promise<Outcome['failure']> {
+  const problems = [];
+  if (eni !== null) problems.push(describeEnd(eni, await eni.exited, eni.hasReported('connected')));
+  problems.push(describeEnd(eai, await eai.exited, eai.hasReported('listening')));
+  const found = problems.filter((problem) => problem !== null);
+  found.sort((one, other) => one.rank - other.rank);
+  return found[0] ?? null;
+}
+
+function describeEnd(
+  role: RoleProcess<EniReport> | RoleProcess<EaiReport>,
+  exit: Exit,
+  hasBegun: boolean,
+): { rank: number; exitCode: ExitCode; message: string } | null {
+  const exitCode = hasBegun ? EXIT.refused : EXIT.environment;
+  const who = `the ${role.name} process`;
+  if (exit.signal !== null && !role.isStopped) {
+    return { rank: 0, exitCode, message: `${who} (pid ${role.pid}) died: ${exit.signal}` };
+  }
+  if (role.failure !== null) {
+    const message = escapeText(role.failure.message, { maxBytes: 1_024 });
+    const causes = { input: EXIT.usage, start: EXIT.environment, run: EXIT.refused } as const;
+    const begun = role.failure.cause === 'start' ? `${who} cannot start: ` : `${who} gave up: `;
+    const text = role.failure.cause === 'input' ? message : begun + message;
+    return { rank: role.failure.cause === 'input' ? 0 : 1, exitCode: causes[role.failure.cause], message: text };
+  }
+  const said = exit.stray.trim() === '' ? '' : `; it said: ${escapeText(exit.stray.trim(), { maxBytes: 1_024 })}`;
+  if (role.isStopped && !role.hasReported('done')) {
+    return {
+      rank: 2,
+      exitCode,
+      message: `${who} did not ${hasBegun ? 'end' : 'start'} in time and was stopped${said}`,
+    };
+  }
+  if (exit.code === 0 && role.hasReported('done')) return null;
+  const code = exit.code === null ? 'could not be started' : `ended with code ${exit.code} and no result`;
+  return { rank: 1, exitCode, message: `${who} ${code}${said}` };
+}
+
+/** Chooses an address that no other run uses. */
+async function makeAddress(
+  transport: DemoPlan['transport'],
+): Promise<{ address: string; remove: () => Promise<void> }> {
+  if (transport === 'shm') return { address: `shm:eipc-demo-${process.pid}`, remove: async () => undefined };
+  try {
+    const folder = await mkdtemp(join(tmpdir(), 'eipc-demo-')); // 0700
+    const remove = () => rm(folder, { recursive: true, force: true });
+    return { address: `unix:${join(folder, 'eai.sock')}`, remove };
+  } catch (error) {
+    throw new CliError(EXIT.environment, `cannot make a folder for the socket: ${errorText(error)}`, { cause: error });
+  }
+}

@@ -1,0 +1,81 @@
+/**
+ * Turns the outcome of a native session into what users see of the end of a connection: one code of its class, and the precise error.
+ */
+import { classOf, errorFromValue, makeError } from './errors.js';
+import type { EipcError, ErrorCode } from './errors.js';
+import type { Outcome } from './native.js';
+import { CLOSE_REASON } from './transport/transport.js';
+
+/** How a connection ended. */
+export interface CloseReason {
+  /** The kind of end; `error` has the precise code. */
+  readonly code:
+    | 'EIPC_CLOSED'
+    | 'EIPC_CLOSED_BY_PEER'
+    | 'EIPC_PEER_DOWN'
+    | 'EIPC_TRUNCATED'
+    | 'EIPC_PROTOCOL'
+    | 'EIPC_INTEGRITY'
+    | 'EIPC_REPLAY'
+    | 'EIPC_POISONED'
+    | 'EIPC_REVOKED'
+    | 'EIPC_EXPIRED';
+  /** What went wrong; absent when the two ends agreed to close. */
+  readonly error?: EipcError;
+  /** Messages that `send` had accepted and that provably never left this process. */
+  readonly undelivered: number;
+}
+
+/** Codes that are kinds of their own. */
+const OWN_KIND: Partial<Record<ErrorCode, CloseReason['code']>> = {
+  EIPC_CLOSED: 'EIPC_CLOSED',
+  EIPC_CLOSED_BY_PEER: 'EIPC_CLOSED_BY_PEER',
+  EIPC_TRUNCATED: 'EIPC_TRUNCATED',
+  EIPC_POISONED: 'EIPC_POISONED',
+  EIPC_REVOKED: 'EIPC_REVOKED',
+  EIPC_SESSION_EXPIRED: 'EIPC_EXPIRED',
+};
+
+/** Other codes by their class. What is left (the operating system, a defect) ended the connection without a word. */
+const KIND_OF_CLASS: Readonly<Record<string, CloseReason['code']>> = {
+  ProtocolError: 'EIPC_PROTOCOL',
+  AuthError: 'EIPC_PROTOCOL',
+  IntegrityError: 'EIPC_INTEGRITY',
+  ReplayError: 'EIPC_REPLAY',
+};
+
+/** Makes the reason of an end. */
+export function closeReason(outcome: Outcome, undelivered: number, cause: unknown): CloseReason {
+  if (outcome.code !== 0) {
+    const error = errorFromValue(outcome.code, outcome.context, cause === undefined ? undefined : { cause });
+    return { code: OWN_KIND[error.code] ?? KIND_OF_CLASS[classOf(error.code)] ?? 'EIPC_PEER_DOWN', error, undelivered };
+  }
+  switch (outcome.reason) {
+    case CLOSE_REASON.time:
+      return {
+        code: 'EIPC_EXPIRED',
+        error: makeError('EIPC_SESSION_EXPIRED', 'the time of this session is over; connect again'),
+        undelivered,
+      };
+    case CLOSE_REASON.revoked:
+      return {
+        code: 'EIPC_REVOKED',
+        error: makeError('EIPC_REVOKED', 'the key of this session was revoked'),
+        undelivered,
+      };
+    default:
+      return { code: outcome.byPeer ? 'EIPC_CLOSED_BY_PEER' : 'EIPC_CLOSED', undelivered };
+  }
+}
+
+/** Makes the error that a call on a connection that ended fails with. */
+export function endError(reason: CloseReason, delivered?: 'no' | 'unknown'): EipcError {
+  const options = {
+    ...(reason.error === undefined ? {} : { cause: reason.error }),
+    ...(delivered === undefined ? {} : { delivered }),
+  };
+  if (reason.error !== undefined) return makeError(reason.error.code, reason.error.message, options);
+  if (reason.code === 'EIPC_CLOSED_BY_PEER')
+    return makeError('EIPC_CLOSED_BY_PEER', 'the peer closed the connection', options);
+  return makeError('EIPC_CLOSED', 'this connection was closed here', options);
+}

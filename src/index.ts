@@ -1,0 +1,64 @@
+/**
+ * The public API of eipc. Names only; everything is made elsewhere.
+ */
+export { ClientEndpoint, connect } from './client.js';
+export type { CloseReason } from './close-reason.js';
+export { jsonCodec, msgpackCodec } from './codec.js';
+export type { Codec } from './codec.js';
+export { createMessage } from './create-message.js';
+export type { MessageFields } from './create-message.js';
+export { Endpoint } from './endpoint.js';
+export type { EndpointEvent } from './endpoint-events.js';
+export {
+  AuthError,
+  BackpressureError,
+  CapabilityError,
+  ClosedError,
+  EipcError,
+  IntegrityError,
+  PeerDownError,
+  PolicyError,
+  ProtocolError,
+  ReplayError,
+  TimeoutError,
+  TransportError,
+} from './errors.js';
+export type { Delivered, EipcErrorOptions, ErrorCode } from './errors.js';
+export type {
+  AckEvent,
+  AuditEvent,
+  ChatRequestEvent,
+  ChatResponseEvent,
+  CompleteRequestEvent,
+  CompleteResponseEvent,
+  FeatureStreamEvent,
+  HeartbeatEvent,
+  IntentEvent,
+  PolicyResultEvent,
+  ToolRequestEvent,
+} from './events.js';
+export { Key, readKeyFile } from './key.js';
+export type { KeyOptions } from './key.js';
+export { Message, messageTypeFromByte, messageTypeToByte } from './message.js';
+export type { MessageType, PayloadFormat, Priority } from './message.js';
+export type {
+  CloseOptions,
+  CommonOptions,
+  ConnectOptions,
+  LaneOptions,
+  ListenOptions,
+  LogRecord,
+  OnFull,
+  RequestOptions,
+  ServiceOptions,
+  Suite,
+  WaitOptions,
+  WaitStrategy,
+} from './options.js';
+export type { Outgoing } from './outgoing.js';
+export type { Peer } from './peer.js';
+export { Router } from './router.js';
+export type { DispatchResult, HandleOptions, Handler, HandlerContext } from './router.js';
+export { listen, Server, ServerEndpoint } from './server.js';
+export type { EndpointStats, PerLane, ServerStats } from './stats.js';
+export type { TransportName } from './transport/address.js';

@@ -1,0 +1,200 @@
+/**
+ * The way in: takes what a link delivers, settles requests, answers pings, and hands the rest to the router or to the inbox. It also tells
+ * the link how much more is welcome, which is how a slow reader becomes visible to the sender.
+ */
+import { makeError } from './errors.js';
+import type { DeadlineWheel } from './deadlines.js';
+import { Inbox } from './inbox.js';
+import type { InboxOwner } from './inbox.js';
+import { META_FIXED, Message, messageTypeToByte } from './message.js';
+import type { Origin, Priority } from './message.js';
+import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM } from './native.js';
+import type { Outcome } from './native.js';
+import type { Settings } from './options.js';
+import type { Outgoing } from './outgoing.js';
+import type { Peer } from './peer.js';
+import type { Requests } from './request.js';
+import { errorReply } from './router.js';
+import type { Refusal } from './router.js';
+import { Serving } from './serving.js';
+import type { ServingOwner } from './serving.js';
+import type { Counters } from './stats.js';
+import type { Link, LinkReceiver } from './transport/transport.js';
+
+const HEARTBEAT = messageTypeToByte('heartbeat');
+const LANES = [0, 1, 2, 3] as const;
+
+/** How the intake speaks to its endpoint. */
+export interface IntakeOwner {
+  readonly peer: Peer;
+  readonly settings: Settings;
+  readonly wheel: DeadlineWheel;
+  readonly counters: Counters;
+  readonly requests: Requests;
+  readonly link: Link;
+  /** Whether the user closed this endpoint. */
+  readonly isClosed: boolean;
+  /** Sends a reply of ours, waiting for room if it must. */
+  reply(message: Outgoing): Promise<void>;
+  expired(message: Message): void;
+  handlerFailed(message: Message, error: unknown): void;
+  /** Handlers may have become idle. */
+  settled(): void;
+  space(mask: number): void;
+  closing(): void;
+  ended(outcome: Outcome, unsent: number, cause: unknown): void;
+}
+
+/** Takes the messages of one endpoint. */
+export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
+  readonly inbox: Inbox;
+  /** Runs the router, if there is one: then the inbox stays empty. */
+  readonly serving: Serving | undefined;
+  readonly #owner: IntakeOwner;
+  readonly #origin: Origin;
+  /** Whether the link was told that a lane has no room, and has to hear when it has. */
+  #isHoldingUp = false;
+
+  constructor(owner: IntakeOwner, origin: Origin) {
+    this.#owner = owner;
+    this.#origin = origin;
+    const { settings, wheel, counters } = owner;
+    this.inbox = new Inbox(this, wheel, settings.inboxLimit);
+    if (settings.router !== null) {
+      const limits = { concurrency: settings.concurrency, waiting: settings.inboxLimit };
+      this.serving = new Serving(settings.router, this, wheel, counters, limits);
+    }
+  }
+
+  get peer(): Peer {
+    return this.#owner.peer;
+  }
+
+  laneMask(): number {
+    const { serving, inbox } = this;
+    // Replies travel in the same lanes as messages: while some are awaited, a lane is drained as long as there is any room behind it.
+    const isAwaiting = this.#owner.requests.size > 0;
+    let mask = 0;
+    for (const lane of LANES) {
+      const isOpen =
+        serving === undefined
+          ? inbox.room(lane) > 0
+          : serving.room(lane) > 0 && (isAwaiting || !serving.isHeldUp(lane));
+      if (isOpen) mask |= 1 << lane;
+    }
+    if (mask !== ALL_LANES) this.#isHoldingUp = true;
+    return mask;
+  }
+
+  room(mask: number): number {
+    const keeper = this.serving ?? this.inbox;
+    let least = MAX_ROOM;
+    for (const lane of LANES) if ((mask & (1 << lane)) !== 0) least = Math.min(least, keeper.room(lane));
+    if (least <= 0) this.#isHoldingUp = true;
+    return Math.max(0, least);
+  }
+
+  deliver(slab: Buffer, descriptors: Uint32Array, count: number): void {
+    const { counters } = this.#owner;
+    const end = DESCRIPTORS_FROM + count * DESCRIPTOR_WORDS;
+    for (let at = DESCRIPTORS_FROM; at < end; at += DESCRIPTOR_WORDS) {
+      const kinds = descriptors[at + 1] ?? 0;
+      const lengths = descriptors[at + 3] ?? 0;
+      const message = new Message(this.#origin, slab, descriptors, at);
+      counters.received[((kinds >>> 8) & 3) as Priority] += 1;
+      counters.receivedBytes += descriptors[at + 5] ?? 0;
+      const idLength = (lengths >>> 8) & 0xff;
+      if (idLength !== 0) {
+        const idAt = (descriptors[at + 2] ?? 0) + META_FIXED + (lengths & 0xff);
+        const verdict = this.#owner.requests.settle(message, kinds & 0xff, slab, idAt, idLength);
+        if (verdict === 'late') counters.lateReplies += 1;
+        if (verdict !== 'not-a-reply') continue;
+        if ((kinds & 0xff) === HEARTBEAT) {
+          this.#answerPing(message);
+          continue;
+        }
+      }
+      this.#hand(message);
+    }
+  }
+
+  space(mask: number): void {
+    this.#owner.space(mask);
+  }
+
+  closing(): void {
+    this.#owner.closing();
+  }
+
+  ended(outcome: Outcome, unsent: number, cause: unknown): void {
+    this.#owner.ended(outcome, unsent, cause);
+  }
+
+  // ── what inbox and serving ask for ──
+
+  mayDeliver(message: Message): boolean {
+    if (message.maxAge === 0 || !message.isExpired(Date.now())) return true;
+    this.refused(message, { outcome: 'expired', error: makeError('EIPC_EXPIRED', 'older than its max age') });
+    return false;
+  }
+
+  roomAgain(): void {
+    this.#owner.settled();
+    if (!this.#isHoldingUp) return;
+    this.#isHoldingUp = false;
+    this.#owner.link.resume();
+  }
+
+  reply(message: Outgoing): Promise<void> {
+    return this.#owner.reply(message);
+  }
+
+  refused(message: Message, refusal: Refusal): void {
+    const { counters } = this.#owner;
+    switch (refusal.outcome) {
+      case 'unknown':
+        counters.unhandled += 1;
+        break;
+      case 'denied':
+        counters.denied += 1;
+        break;
+      case 'expired':
+        counters.expired += 1;
+        this.#owner.expired(message);
+        break;
+    }
+    const reply = errorReply(message, refusal.error);
+    if (reply !== undefined) this.#answer(reply);
+  }
+
+  failed(message: Message, error: unknown): void {
+    this.#owner.handlerFailed(message, error);
+  }
+
+  #hand(message: Message): void {
+    if (this.serving === undefined) this.inbox.accept(message);
+    else if (this.#owner.isClosed) this.#owner.counters.discarded += 1;
+    else this.serving.accept(message);
+  }
+
+  /** A heartbeat that wants a reply is a ping: answered here, so that it measures the way and not the handlers. */
+  #answerPing(message: Message): void {
+    const { requestId, priority } = message;
+    this.#answer({
+      type: 'ack',
+      payload: { request_id: requestId, status: 'ok' },
+      payloadFormat: 'json',
+      requestId,
+      priority,
+    });
+  }
+
+  #answer(reply: Outgoing): void {
+    this.#owner.reply(reply).catch(() => {
+      this.#owner.counters.repliesLost += 1;
+    });
+  }
+}
+
+const ALL_LANES = 15;
+const MAX_ROOM = 65_536;

@@ -1,0 +1,193 @@
+/**
+ * Requests that wait for their reply. Ids are a role letter and a base-36 counter, written as bytes and compared as a number, so that a
+ * request and its reply need no string.
+ */
+import { Wait } from './deadlines.js';
+import type { DeadlineWheel } from './deadlines.js';
+import type { EipcError } from './errors.js';
+import { errorFromReply, makeError } from './errors.js';
+import type { SendWait } from './lanes.js';
+import type { Message, MessageType } from './message.js';
+import { messageTypeToByte } from './message.js';
+
+const ACK = messageTypeToByte('ack');
+const POLICY_RESULT = messageTypeToByte('policy_result');
+const CHAT = messageTypeToByte('chat');
+const COMPLETE = messageTypeToByte('complete');
+const ZERO = 0x30;
+const NINE = 0x39;
+const LETTER_A = 0x61;
+const LETTER_Z = 0x7a;
+/** More digits than 2^53 has in base 36. */
+const MAX_DIGITS = 11;
+/** Longest text of a peer that goes into an error. */
+const MAX_PEER_TEXT = 256;
+
+/** What an incoming message with a request id turned out to be. */
+export type ReplyVerdict = 'settled' | 'late' | 'not-a-reply';
+
+/** The id of the newest request as bytes. Counts in place. */
+export class IssuedId {
+  /** The role letter and the digits, most significant first; only the last `length` bytes count. */
+  readonly bytes = new Uint8Array(1 + MAX_DIGITS).fill(ZERO);
+  length = 2;
+  readonly #letter: number;
+
+  constructor(letter: number) {
+    this.#letter = letter;
+    this.#placeLetter();
+  }
+
+  /** Moves to the next id. */
+  next(): void {
+    for (let at = this.bytes.length - 1; at > 0; at -= 1) {
+      const digit = this.bytes[at] ?? ZERO;
+      if (digit === LETTER_Z) {
+        this.bytes[at] = ZERO;
+        continue;
+      }
+      const isNewPlace = at <= this.bytes.length - this.length;
+      this.bytes[at] = isNewPlace ? ZERO + 1 : digit === NINE ? LETTER_A : digit + 1;
+      if (isNewPlace) {
+        this.length += 1;
+        this.#placeLetter();
+      }
+      return;
+    }
+  }
+
+  #placeLetter(): void {
+    this.bytes[this.bytes.length - this.length] = this.#letter;
+  }
+}
+
+/** A request on its way. */
+export class PendingRequest extends Wait<Message> {
+  readonly number: number;
+  readonly type: MessageType;
+  /** Whether its record was taken by the transport, so that it may have been delivered. */
+  isSent = false;
+  readonly #requests: Requests;
+
+  constructor(number: number, type: MessageType, requests: Requests) {
+    super();
+    this.number = number;
+    this.type = type;
+    this.#requests = requests;
+  }
+
+  /** Whether the peer may have got it. */
+  get delivered(): 'no' | 'unknown' {
+    return this.isSent ? 'unknown' : 'no';
+  }
+
+  protected override timeoutError(): Error {
+    const { delivered } = this;
+    const text = delivered === 'no' ? 'it could not be sent' : 'no reply came';
+    return makeError('EIPC_TIMEOUT', `${text} within the time of this ${this.type} request`, { delivered });
+  }
+
+  protected override ended(): void {
+    this.#requests.forget(this);
+  }
+}
+
+/** The pending requests of one endpoint. */
+export class Requests {
+  readonly id: IssuedId;
+  readonly #letter: number;
+  readonly #wheel: DeadlineWheel;
+  readonly #pending = new Map<number, PendingRequest>();
+  readonly #onSettled: () => void;
+  #issued = 0;
+
+  /** @param role - whose ids these are: `c` for the client's, `s` for the server's */
+  constructor(role: 'c' | 's', wheel: DeadlineWheel, onSettled: () => void) {
+    this.#letter = role.charCodeAt(0);
+    this.id = new IssuedId(this.#letter);
+    this.#wheel = wheel;
+    this.#onSettled = onSettled;
+  }
+
+  /** Requests that wait. */
+  get size(): number {
+    return this.#pending.size;
+  }
+
+  /** Makes a new id the current one. */
+  issue(): void {
+    this.#issued += 1;
+    this.id.next();
+  }
+
+  /** Waits for the reply to the id that was issued last. */
+  wait(type: MessageType, { timeout, signal }: SendWait): { pending: PendingRequest; reply: Promise<Message> } {
+    const pending = new PendingRequest(this.#issued, type, this);
+    this.#pending.set(this.#issued, pending);
+    return { pending, reply: pending.start(this.#wheel, timeout, signal) };
+  }
+
+  /**
+   * Looks whether a message is a reply, and settles its request if so.
+   *
+   * @param slab - where its request id lies, at `at`, `length` bytes long
+   */
+  settle(message: Message, typeByte: number, slab: Buffer, at: number, length: number): ReplyVerdict {
+    const number = this.#parse(slab, at, length);
+    const pending = number === -1 ? undefined : this.#pending.get(number);
+    const isReplyType = typeByte === ACK || typeByte === POLICY_RESULT;
+    if (pending !== undefined && (isReplyType || messageTypeToByte(pending.type) === typeByte)) {
+      settlePending(pending, message, typeByte);
+      return 'settled';
+    }
+    // chat and complete are answered by their own type, so that only the id tells a late answer from a new request.
+    const isOurs = number !== -1 && number <= this.#issued && (typeByte === CHAT || typeByte === COMPLETE);
+    return isReplyType || isOurs ? 'late' : 'not-a-reply';
+  }
+
+  /** Ends every request. */
+  failAll(makeReason: (request: PendingRequest) => EipcError): void {
+    for (const pending of this.#pending.values()) pending.fail(makeReason(pending));
+  }
+
+  /** Takes a request out that ended. Only for `PendingRequest`. */
+  forget(pending: PendingRequest): void {
+    this.#pending.delete(pending.number);
+    this.#onSettled();
+  }
+
+  /** Reads an id of ours; −1 when it is none. Only the one spelling that `IssuedId` writes counts. */
+  #parse(slab: Buffer, at: number, length: number): number {
+    if (length < 2 || length > MAX_DIGITS + 1 || slab[at] !== this.#letter || slab[at + 1] === ZERO) return -1;
+    let number = 0;
+    for (let index = 1; index < length; index += 1) {
+      const unit = slab[at + index] ?? 0;
+      const digit = unit <= NINE ? unit - ZERO : unit - LETTER_A + 10;
+      if (digit < 0 || digit > 35 || (digit < 10 && unit > NINE)) return -1;
+      number = number * 36 + digit;
+    }
+    return number;
+  }
+}
+
+function settlePending(pending: PendingRequest, message: Message, typeByte: number): void {
+  if (typeByte !== ACK || (message.payloadFormat !== 'json' && message.payloadFormat !== 'msgpack')) {
+    pending.settle(message);
+    return;
+  }
+  let payload: unknown;
+  try {
+    payload = message.payload;
+  } catch (error) {
+    pending.fail(error);
+    return;
+  }
+  if (typeof payload === 'object' && payload !== null && 'status' in payload && payload.status === 'error') {
+    const code = 'code' in payload ? payload.code : undefined;
+    const text =
+      'error' in payload && typeof payload.error === 'string' ? payload.error : 'the peer answered with an error';
+    pending.fail(errorFromReply(code, text.slice(0, MAX_PEER_TEXT), message));
+    return;
+  }
+  pending.settle(message);
+}

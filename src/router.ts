@@ -1,0 +1,227 @@
+/**
+ * Routes messages to handlers by type: which handler there is, whether the peer may use it, and what its result or its error becomes as a
+ * reply. How many run at once, and in which order, is the business of `serving.ts`, which runs a router for an endpoint.
+ */
+import { inspect } from 'node:util';
+
+import { EipcError, makeError, sentenceOf } from './errors.js';
+import type { ErrorCode } from './errors.js';
+import { Message, messageTypeToByte } from './message.js';
+import type { MessageType } from './message.js';
+import type { Outgoing } from './outgoing.js';
+import type { Peer } from './peer.js';
+
+/** What a handler gets beside message and peer. */
+export interface HandlerContext {
+  /** Aborts when the request's deadline passes or the connection ends. Made at its first use. */
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Handles a message. What it returns (or resolves with) becomes the reply if the sender asked for one: an object the payload of an `ack`, a
+ * `Message` is sent as it is, nothing becomes a bare `ok`. What it throws becomes an error reply without internals; an `EipcError` passes
+ * its code on.
+ */
+export type Handler = (message: Message, peer: Peer, context: HandlerContext) => unknown;
+
+/** Options of `handle`. */
+export interface HandleOptions {
+  /** The capability that the peer's effective rights must contain. */
+  readonly capability?: string;
+  /** How many of this type run at once for one peer, 1 … 4 096. Default: as many as the endpoint runs. 1 serialises them. */
+  readonly concurrency?: number;
+}
+
+/** What became of a dispatched message. */
+export interface DispatchResult {
+  readonly outcome: 'handled' | 'unknown' | 'denied' | 'expired' | 'failed';
+  /** The reply that the sender asked for, if it did. */
+  readonly reply?: Outgoing;
+  /** Why it was not handled. */
+  readonly error?: unknown;
+}
+
+/** A registered handler. */
+export interface Route {
+  readonly type: MessageType;
+  readonly handler: Handler;
+  readonly capability: string | undefined;
+  readonly concurrency: number;
+}
+
+const MAX_CONCURRENCY = 4_096;
+const OPTION_NAMES = new Set(['capability', 'concurrency']);
+/** Types whose reply has the type of the request (docs/wire.md, "Requests and replies"). */
+const ANSWERED_IN_KIND = new Set<MessageType>(['chat', 'complete']);
+
+/** Handlers by message type. One router may serve any number of endpoints. */
+export class Router {
+  readonly #routes = new Map<MessageType, Route>();
+
+  /**
+   * Registers the handler of a type.
+   *
+   * @throws TypeError when the type has one already, or an argument is of the wrong kind; RangeError when there is no such type
+   *
+   * @example
+   * router.handle('intent', { capability: 'ui:control' }, (message) => ({ status: 'ok' }));
+   */
+  handle(type: MessageType, handler: Handler): this;
+  handle(type: MessageType, options: HandleOptions, handler: Handler): this;
+  handle(type: MessageType, optionsOrHandler: HandleOptions | Handler, handler?: Handler): this {
+    messageTypeToByte(type);
+    const options = typeof optionsOrHandler === 'function' ? {} : optionsOrHandler;
+    const run = typeof optionsOrHandler === 'function' ? optionsOrHandler : handler;
+    if (typeof run !== 'function')
+      throw new TypeError(`the handler of '${type}' must be a function, not ${inspect(run)}`);
+    if (this.#routes.has(type)) throw new TypeError(`'${type}' has a handler already; a router has one for each type`);
+    this.#routes.set(type, checkRoute(type, options, run));
+    return this;
+  }
+
+  /** Returns the handler of a type. */
+  route(type: MessageType): Route | undefined {
+    return this.#routes.get(type);
+  }
+
+  /**
+   * Runs the handler of a message and says what became of it. Never rejects: what a handler throws is the `error` of outcome `failed`.
+   *
+   * @param peer - whose rights count
+   */
+  async dispatch(message: Message, peer: Peer): Promise<DispatchResult> {
+    const refusal = this.refusal(message, peer);
+    if (refusal !== undefined) return withReply(refusal.outcome, errorReply(message, refusal.error), refusal.error);
+    const controller = new AbortController();
+    try {
+      const value: unknown = await this.#routes
+        .get(message.type)
+        ?.handler(message, peer, { signal: controller.signal });
+      return withReply('handled', replyOf(message, value));
+    } catch (error) {
+      return withReply('failed', errorReply(message, error), error);
+    } finally {
+      controller.abort();
+    }
+  }
+
+  /** Dispatches messages, priority 0 first, one after the other; results are in the order of the messages given. */
+  async dispatchBatch(messages: readonly Message[], peer: Peer): Promise<DispatchResult[]> {
+    const order = messages
+      .map((message, index) => ({ message, index }))
+      .sort((left, right) => left.message.priority - right.message.priority);
+    const results: DispatchResult[] = [];
+    for (const { message, index } of order) results[index] = await this.dispatch(message, peer);
+    return results;
+  }
+
+  /**
+   * Says why a message is not to be handled; undefined when it is.
+   *
+   * @internal
+   */
+  refusal(message: Message, peer: Peer): Refusal | undefined {
+    const route = this.#routes.get(message.type);
+    if (route === undefined)
+      return {
+        outcome: 'unknown',
+        error: makeError('EIPC_UNKNOWN_TYPE', `no handler for messages of type '${message.type}'`),
+      };
+    if (message.maxAge !== 0 && message.isExpired(Date.now())) {
+      return {
+        outcome: 'expired',
+        error: makeError('EIPC_EXPIRED', `this ${message.type} is older than its max age of ${message.maxAge} ms`),
+      };
+    }
+    const lacking = lackingCapability(route.capability, message.capability, peer);
+    if (lacking === undefined) return undefined;
+    return {
+      outcome: 'denied',
+      error: makeError('EIPC_CAPABILITY', `'${peer.serviceId}' lacks ${inspect(lacking)} for this ${message.type}`),
+    };
+  }
+}
+
+/** Why a message was not handled. */
+export interface Refusal {
+  readonly outcome: 'unknown' | 'denied' | 'expired';
+  readonly error: EipcError;
+}
+
+/**
+ * Returns the capability that a peer lacks, undefined when it lacks none. Rights are granted by the server's table; a claim narrows them to
+ * itself, and a claim the peer does not hold is a denial. A server holds no grants at its client, so its claims deny nothing there by
+ * themselves, and give nothing either.
+ */
+function lackingCapability(required: string | undefined, claim: string, peer: Peer): string | undefined {
+  const isUnheldClaim = claim !== '' && !peer.capabilities.has(claim);
+  if (isUnheldClaim && (required !== undefined || peer.endpoint.role === 'server')) return claim;
+  if (required === undefined) return undefined;
+  const isEffective = peer.capabilities.has(required) && (claim === '' || claim === required);
+  return isEffective ? undefined : required;
+}
+
+/** Makes the reply to a request out of what its handler returned; undefined when the sender asked for none. */
+export function replyOf(message: Message, value: unknown): Outgoing | undefined {
+  const { requestId, priority, type } = message;
+  if (requestId === '') return undefined;
+  if (value instanceof Message) {
+    const { source, capability, route, maxAge, payloadFormat, bytes } = value;
+    return { type: value.type, source, capability, route, maxAge, payloadFormat, payload: bytes, requestId, priority };
+  }
+  if (ANSWERED_IN_KIND.has(type)) return { type, payload: value, requestId, priority };
+  if (value instanceof Uint8Array || value instanceof Float32Array)
+    return { type: 'ack', payload: value, requestId, priority };
+  return { type: 'ack', payload: ackPayload(requestId, value), requestId, priority };
+}
+
+/** Makes the reply that tells a requester what went wrong, in words that tell nothing internal; undefined when it asked for none. */
+export function errorReply(message: Message, error: unknown): Outgoing | undefined {
+  const { requestId, priority } = message;
+  if (requestId === '') return undefined;
+  // An error that came from another peer is not this one's: what it says stays here.
+  const code: ErrorCode = error instanceof EipcError && !error.remote ? error.code : 'EIPC_HANDLER';
+  return {
+    type: 'ack',
+    payload: { request_id: requestId, status: 'error', error: sentenceOf(code), code },
+    payloadFormat: 'json',
+    requestId,
+    priority,
+  };
+}
+
+function ackPayload(requestId: string, value: unknown): object {
+  if (value === undefined) return { request_id: requestId, status: 'ok' };
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    return { request_id: requestId, status: 'ok', result: value };
+  return { status: 'ok', ...value, request_id: requestId };
+}
+
+function withReply(
+  outcome: DispatchResult['outcome'],
+  reply: Outgoing | undefined,
+  ...error: [] | [unknown]
+): DispatchResult {
+  return { outcome, ...(reply === undefined ? {} : { reply }), ...(error.length === 0 ? {} : { error: error[0] }) };
+}
+
+function checkRoute(type: MessageType, options: HandleOptions, handler: Handler): Route {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`the options of handle('${type}') must be an object, not ${inspect(options)}`);
+  for (const name of Object.keys(options)) {
+    if (!OPTION_NAMES.has(name))
+      throw new TypeError(
+        `handle has no option '${name}' in this build; its options are ${[...OPTION_NAMES].join(', ')}`,
+      );
+  }
+  const { capability, concurrency = MAX_CONCURRENCY } = options;
+  if (capability !== undefined && (typeof capability !== 'string' || capability === '')) {
+    throw new TypeError(`capability must be a string that is not empty, not ${inspect(capability)}`);
+  }
+  if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY) {
+    throw new RangeError(
+      `concurrency is ${inspect(concurrency)}; it must be a whole number from 1 to ${MAX_CONCURRENCY}`,
+    );
+  }
+  return { type, handler, capability, concurrency };
+}

@@ -1,0 +1,300 @@
+/**
+ * Runs a router for one endpoint: how many handlers run at once, in which order they start, which requests are being served, and where the
+ * replies go. Messages whose turn has not come wait here, within bounds; a lane with messages waiting is not drained, so that the sender
+ * sees it.
+ */
+import { Deadline } from './deadlines.js';
+import type { DeadlineWheel } from './deadlines.js';
+import { makeError } from './errors.js';
+import type { EipcError } from './errors.js';
+import type { Message, Priority } from './message.js';
+import type { Outgoing } from './outgoing.js';
+import type { Peer } from './peer.js';
+import { ACCEPTED } from './lanes.js';
+import { Queue } from './queue.js';
+import { errorReply, replyOf } from './router.js';
+import type { HandlerContext, Refusal, Route, Router } from './router.js';
+import type { Counters } from './stats.js';
+
+/** One slot in so many is kept for priority 0: 8 of 64. */
+const RESERVED_SHARE = 8;
+
+/** How serving speaks to its endpoint. */
+export interface ServingOwner {
+  readonly peer: Peer;
+  /** Sends a reply; the shared resolved promise when it did not have to wait. */
+  reply(message: Outgoing): Promise<void>;
+  /** A message was refused. */
+  refused(message: Message, refusal: Refusal): void;
+  /** A handler failed, or its reply could not be sent. */
+  failed(message: Message, error: unknown): void;
+  /** A slot came free. */
+  roomAgain(): void;
+}
+
+/** The bounds of one endpoint. */
+export interface ServingLimits {
+  readonly concurrency: number;
+  /** Messages of each priority that may wait for a slot. */
+  readonly waiting: number;
+}
+
+/** Messages of a type that runs fewer at once than the endpoint does. */
+interface LimitedRoute {
+  running: number;
+  readonly waiting: Queue<Message>;
+}
+
+/** The context of one run; the signal exists only if the handler asks. */
+class RunContext extends Deadline implements HandlerContext {
+  readonly #serving: Serving;
+  readonly #message: Message;
+  #controller: AbortController | undefined;
+
+  constructor(serving: Serving, message: Message) {
+    super();
+    this.#serving = serving;
+    this.#message = message;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      this.#serving.watch(this, this.#message);
+    }
+    return this.#controller.signal;
+  }
+
+  override expire(): void {
+    this.abort(makeError('EIPC_TIMEOUT', 'the deadline of this request has passed'));
+  }
+
+  abort(reason: EipcError): void {
+    this.#controller?.abort(reason);
+  }
+}
+
+/** The handlers of one endpoint. */
+export class Serving {
+  readonly #router: Router;
+  readonly #owner: ServingOwner;
+  readonly #wheel: DeadlineWheel;
+  readonly #counters: Counters;
+  readonly #limits: ServingLimits;
+  readonly #reserved: number;
+  readonly #backlog = [new Queue<Message>(), new Queue<Message>(), new Queue<Message>(), new Queue<Message>()] as const;
+  /** Messages waiting, by priority: in the backlog, or for their type's turn. */
+  readonly #waiting: [number, number, number, number] = [0, 0, 0, 0];
+  readonly #limited = new Map<Route, LimitedRoute>();
+  readonly #watched = new Set<RunContext>();
+  /** Ids of requests whose handler has not ended. */
+  readonly #serving = new Set<string>();
+  #running = 0;
+  #end: EipcError | undefined;
+
+  constructor(router: Router, owner: ServingOwner, wheel: DeadlineWheel, counters: Counters, limits: ServingLimits) {
+    this.#router = router;
+    this.#owner = owner;
+    this.#wheel = wheel;
+    this.#counters = counters;
+    this.#limits = limits;
+    this.#reserved = Math.floor(limits.concurrency / RESERVED_SHARE);
+  }
+
+  /** Handlers that have not ended. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Messages that wait for a slot. */
+  get waiting(): number {
+    return this.#waiting[0] + this.#waiting[1] + this.#waiting[2] + this.#waiting[3];
+  }
+
+  /** Messages of one priority that may still come. */
+  room(lane: number): number {
+    return this.#limits.waiting - (this.#waiting[lane as Priority] ?? 0);
+  }
+
+  /** Whether messages of one priority wait because no slot was free. */
+  isHeldUp(lane: number): boolean {
+    return (this.#backlog[lane as Priority]?.length ?? 0) > 0;
+  }
+
+  /** Takes a message: its handler starts now, or when its turn has come. */
+  accept(message: Message): void {
+    const lane = message.priority;
+    if (this.#backlog[lane].length > 0 || !this.#hasSlot(lane)) {
+      this.#backlog[lane].push(message);
+      this.#waiting[lane] += 1;
+    } else {
+      this.#begin(message);
+    }
+  }
+
+  /** Ends the connection for the handlers that run: their signals abort. What waits is still handled. */
+  end(reason: EipcError): void {
+    this.#end ??= reason;
+    for (const context of this.#watched) context.abort(reason);
+  }
+
+  /** Forgets what waits. Returns how many messages that were. */
+  discard(): number {
+    const discarded = this.waiting;
+    for (const queue of this.#backlog) while (queue.shift() !== undefined);
+    for (const { waiting } of this.#limited.values()) while (waiting.shift() !== undefined);
+    this.#waiting.fill(0);
+    return discarded;
+  }
+
+  /** Has a context's signal abort at the request's deadline and at the end of the connection. Only for `RunContext`. */
+  watch(context: RunContext, message: Message): void {
+    this.#watched.add(context);
+    if (this.#end !== undefined) context.abort(this.#end);
+    else if (message.maxAge !== 0)
+      this.#wheel.add(context, Math.max(0, message.sentAt() + message.maxAge - Date.now()));
+  }
+
+  #hasSlot(lane: Priority): boolean {
+    return this.#running < (lane === 0 ? this.#limits.concurrency : this.#limits.concurrency - this.#reserved);
+  }
+
+  /** Checks a message whose slot is free, and runs it unless its type has to wait. */
+  #begin(message: Message): void {
+    const { peer } = this.#owner;
+    const refusal = this.#router.refusal(message, peer);
+    const route = this.#router.route(message.type);
+    if (refusal !== undefined || route === undefined) {
+      if (refusal !== undefined) this.#owner.refused(message, refusal);
+      return;
+    }
+    if (route.concurrency >= this.#limits.concurrency) {
+      this.#run(message, route, undefined);
+      return;
+    }
+    const limited = this.#limitedRoute(route);
+    if (limited.running < route.concurrency && limited.waiting.length === 0) {
+      this.#run(message, route, limited);
+    } else {
+      limited.waiting.push(message);
+      this.#waiting[message.priority] += 1;
+    }
+  }
+
+  #limitedRoute(route: Route): LimitedRoute {
+    let limited = this.#limited.get(route);
+    if (limited === undefined) {
+      limited = { running: 0, waiting: new Queue<Message>() };
+      this.#limited.set(route, limited);
+    }
+    return limited;
+  }
+
+  #run(message: Message, route: Route, limited: LimitedRoute | undefined): void {
+    if (this.#serving.size > 0 && this.#serving.has(message.requestId)) {
+      this.#counters.duplicates += 1;
+      void this.#sendReply(
+        message,
+        errorReply(message, makeError('EIPC_DUPLICATE_REQUEST', 'this request id is being served')),
+      );
+      return;
+    }
+    const context = new RunContext(this, message);
+    let result: unknown;
+    try {
+      result = route.handler(message, this.#owner.peer, context);
+    } catch (error) {
+      this.#failed(message, error);
+      this.#release(context);
+      return;
+    }
+    if (!isThenable(result)) {
+      this.#release(context);
+      const sent = this.#sendReply(message, replyOf(message, result));
+      if (sent !== undefined) void this.#hold(message, limited, sent);
+      return;
+    }
+    void this.#hold(message, limited, this.#settle(message, context, result));
+  }
+
+  /** Keeps a slot until something has ended. */
+  async #hold(message: Message, limited: LimitedRoute | undefined, end: Promise<void>): Promise<void> {
+    const id = message.requestId;
+    this.#running += 1;
+    if (limited !== undefined) limited.running += 1;
+    if (id !== '') this.#serving.add(id);
+    await end;
+    this.#running -= 1;
+    if (limited !== undefined) limited.running -= 1;
+    if (id !== '') this.#serving.delete(id);
+    this.#pump();
+    this.#owner.roomAgain();
+  }
+
+  /** Waits for a handler and for its reply to be accepted. Never rejects. */
+  async #settle(message: Message, context: RunContext, result: PromiseLike<unknown>): Promise<void> {
+    let reply;
+    try {
+      reply = replyOf(message, await result);
+    } catch (error) {
+      this.#counters.failed += 1;
+      this.#owner.failed(message, error);
+      reply = errorReply(message, error);
+    }
+    this.#release(context);
+    await this.#sendReply(message, reply);
+  }
+
+  #failed(message: Message, error: unknown): void {
+    this.#counters.failed += 1;
+    this.#owner.failed(message, error);
+    void this.#sendReply(message, errorReply(message, error));
+  }
+
+  #release(context: RunContext): void {
+    if (!this.#watched.delete(context)) return;
+    this.#wheel.cancel(context);
+  }
+
+  /** Sends a reply. Returns a promise that never rejects while it has to wait, and undefined when it is sent or there is none. */
+  #sendReply(message: Message, reply: Outgoing | undefined): Promise<void> | undefined {
+    if (reply === undefined) return undefined;
+    const lost = (error: unknown): void => {
+      this.#counters.repliesLost += 1;
+      this.#owner.failed(message, error);
+    };
+    try {
+      const sent = this.#owner.reply(reply);
+      return sent === ACCEPTED ? undefined : sent.catch(lost);
+    } catch (error) {
+      lost(error);
+      return undefined;
+    }
+  }
+
+  /** Starts what waits and may: types whose turn has come, then the backlog, priority 0 first. */
+  #pump(): void {
+    for (const [route, limited] of this.#limited) {
+      for (let message = limited.waiting.peek(); message !== undefined; message = limited.waiting.peek()) {
+        if (limited.running >= route.concurrency || !this.#hasSlot(message.priority)) break;
+        limited.waiting.shift();
+        this.#waiting[message.priority] -= 1;
+        const refusal = this.#router.refusal(message, this.#owner.peer);
+        if (refusal === undefined) this.#run(message, route, limited);
+        else this.#owner.refused(message, refusal);
+      }
+    }
+    for (const lane of [0, 1, 2, 3] as const) {
+      while (this.#backlog[lane].length > 0 && this.#hasSlot(lane)) {
+        const message = this.#backlog[lane].shift();
+        if (message === undefined) break;
+        this.#waiting[lane] -= 1;
+        this.#begin(message);
+      }
+    }
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}

@@ -1,0 +1,155 @@
+/**
+ * Addresses: parsing them, printing them in one form, and finding the socket path behind `shm:` and `unix:`.
+ *
+ * All schemes are parsed here, so that a wrong address is told apart from a transport that this build does not have.
+ */
+import { lstat, mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
+import { inspect } from 'node:util';
+
+import { makeError, systemCode } from '../errors.js';
+
+/** The ways to reach a peer. */
+export type TransportName = 'shm' | 'unix' | 'tcp' | 'tls' | 'pipe' | 'memory';
+
+/** A parsed address. `text` is its canonical form. */
+export type Address =
+  | { readonly transport: 'unix'; readonly path: string; readonly text: string }
+  | { readonly transport: 'shm'; readonly path: string; readonly text: string }
+  | { readonly transport: 'shm'; readonly path: null; readonly name: string; readonly text: string }
+  | { readonly transport: 'tcp' | 'tls'; readonly host: string; readonly port: number; readonly text: string }
+  | { readonly transport: 'pipe' | 'memory'; readonly name: string; readonly text: string };
+
+/** An address of a transport that this build has. */
+export type LocalAddress = Extract<Address, { transport: 'unix' } | { transport: 'shm' }>;
+
+const NAME = /^[a-z0-9._-]{1,64}$/;
+const SOCKET_PATH_LIMITS = { linux: 107, darwin: 103 } as const;
+
+/**
+ * Parses an address.
+ *
+ * @throws TypeError when it is not a string, RangeError when it is no address, naming the part and the remedy
+ */
+export function parseAddress(text: string): Address {
+  if (typeof text !== 'string') throw new TypeError(`an address is a string such as 'shm:eai', not ${inspect(text)}`);
+  const colon = text.indexOf(':');
+  const scheme = colon === -1 ? '' : text.slice(0, colon);
+  const rest = text.slice(colon + 1);
+  // A NUL would end the path early in the kernel: another socket than the one that was checked.
+  if (text.includes('\0')) throw fault(text, 'contains a NUL character');
+  if (text.includes('?')) throw fault(text, 'has a query string; give options to connect() or listen() instead');
+  switch (scheme) {
+    case 'unix':
+      if (!isAbsolute(rest)) throw fault(text, 'needs an absolute path, such as unix:/run/eai.sock');
+      return { transport: 'unix', path: checkSocketPath(rest), text: `unix:${rest}` };
+    case 'shm':
+      if (isAbsolute(rest)) return { transport: 'shm', path: checkSocketPath(rest), text: `shm:${rest}` };
+      return { transport: 'shm', name: checkName(text, rest), path: null, text: `shm:${rest}` };
+    case 'pipe':
+    case 'memory':
+      return { transport: scheme, name: checkName(text, rest), text: `${scheme}:${rest}` };
+    case 'tcp':
+    case 'tls':
+      return parseHostPort(text, scheme, rest);
+    default:
+      throw fault(
+        text,
+        'has no scheme that is known; use shm:NAME, unix:/path, tcp://host:port, tls://host:port, pipe:NAME or memory:NAME',
+      );
+  }
+}
+
+/**
+ * Refuses transports that this build does not have: the one place that knows which.
+ *
+ * @throws RangeError naming those it has
+ */
+export function requireLocal(address: Address): LocalAddress {
+  if (address.transport === 'unix' || address.transport === 'shm') return address;
+  throw new RangeError(
+    `${address.text}: the transport '${address.transport}' is not available yet in this build; use shm:NAME or unix:/path`,
+  );
+}
+
+/**
+ * Returns the path of the socket behind an address. For `shm:NAME` that is a file in a folder of this user's, which is made if `create`
+ * says so, and must be a real folder, ours, and closed to others (docs/shm-abi.md, "Names").
+ *
+ * @throws TransportError when the folder is not fit, RangeError when the path is too long
+ */
+export async function socketPath(address: LocalAddress, create: boolean): Promise<string> {
+  if (address.path !== null) return address.path;
+  const folder = runtimeFolder();
+  const path = checkSocketPath(join(folder, address.name));
+  if (create) await mkdir(folder, { mode: 0o700, recursive: false }).catch(ignoreExisting);
+  await checkFolder(folder, address.text);
+  return path;
+}
+
+function runtimeFolder(): string {
+  const runtime = process.env['XDG_RUNTIME_DIR'];
+  if (runtime !== undefined && isAbsolute(runtime)) return join(runtime, 'eipc');
+  return join(tmpdir(), `eipc-${process.getuid?.() ?? 'user'}`);
+}
+
+async function checkFolder(folder: string, address: string): Promise<void> {
+  let status;
+  try {
+    status = await lstat(folder);
+  } catch (cause) {
+    if (systemCode(cause) === 'ENOENT') {
+      throw makeError(
+        'EIPC_TRANSPORT',
+        `no server listens on ${address}: the folder ${folder} does not exist; start the server first, as the same user`,
+        { cause },
+      );
+    }
+    throw makeError('EIPC_TRANSPORT', `${address}: the folder ${folder} cannot be looked at`, { cause });
+  }
+  const uid = process.getuid?.();
+  const mode = status.mode & 0o777;
+  const fit = status.isDirectory() && (uid === undefined || (status.uid === uid && mode === 0o700));
+  if (!fit) {
+    throw makeError(
+      'EIPC_TRANSPORT',
+      `${address}: ${folder} must be a folder of this user with mode 0700, but it is ${status.isDirectory() ? `uid ${status.uid}, mode ${mode.toString(8)}` : 'no folder'}; somebody else may have put it there`,
+    );
+  }
+}
+
+function ignoreExisting(error: unknown): void {
+  if (systemCode(error) !== 'EEXIST')
+    throw makeError('EIPC_TRANSPORT', 'the folder for shm names cannot be made', { cause: error });
+}
+
+function checkSocketPath(path: string): string {
+  const limit = process.platform === 'darwin' ? SOCKET_PATH_LIMITS.darwin : SOCKET_PATH_LIMITS.linux;
+  const length = Buffer.byteLength(path);
+  if (length > limit) {
+    throw new RangeError(
+      `the socket path ${path} has ${length} bytes; the system takes ${SOCKET_PATH_LIMITS.linux} on Linux and ${SOCKET_PATH_LIMITS.darwin} on macOS: use a shorter one`,
+    );
+  }
+  return path;
+}
+
+function checkName(text: string, name: string): string {
+  if (NAME.test(name) && name !== '.' && name !== '..') return name;
+  throw fault(text, 'needs a name of 1 to 64 characters out of a-z 0-9 . _ - (or, for shm, an absolute path)');
+}
+
+function parseHostPort(text: string, transport: 'tcp' | 'tls', rest: string): Address {
+  const match = /^\/\/(?:\[([0-9a-fA-F:.]+)\]|([^:[\]/@\s]*)):(\d{1,5})$/.exec(rest);
+  const port = Number(match?.[3]);
+  if (match === null || port > 65_535)
+    throw fault(text, `needs the form ${transport}://host:port, with IPv6 in brackets and a port from 0 to 65535`);
+  // Without a host: loopback, never all interfaces.
+  const host = match[1] ?? (match[2] === '' ? '127.0.0.1' : (match[2] ?? '127.0.0.1'));
+  return { transport, host, port, text: `${transport}://${host.includes(':') ? `[${host}]` : host}:${port}` };
+}
+
+function fault(text: string, what: string): RangeError {
+  return new RangeError(`the address ${inspect(text)} ${what}`);
+}

@@ -1,0 +1,135 @@
+/**
+ * EIPC/2 through shared memory: a native `ShmSession`, which owns the control socket, the segment, the wake-ups. This file only moves
+ * batches between it and the endpoint and keeps the event loop alive between them.
+ */
+import type { Priority } from '../message.js';
+import type { ShmCalls, ShmSession } from '../native.js';
+import { FLAG, STATE } from '../native.js';
+import { SessionLink } from './session-link.js';
+import type { Credentials, Link, LinkObserver } from './transport.js';
+
+/** Receive calls in a row before the event loop gets its turn. */
+const MAX_CALLS = 8;
+const ALL_LANES = 15;
+const UNLIMITED = 65_536;
+
+/** What a shared-memory link is made of. */
+export interface ShmOptions {
+  /** Makes the native session; `onEvent` means that there is something to receive or to follow. */
+  readonly start: (onEvent: () => void) => ShmSession;
+  readonly credentials: Credentials;
+  readonly observer: LinkObserver;
+}
+
+/** A link through shared memory. */
+export class ShmLink extends SessionLink implements Link {
+  readonly transport = 'shm';
+  readonly credentials: Credentials;
+  protected readonly link = this;
+  protected readonly native: ShmSession;
+  readonly #calls: ShmCalls;
+  #laneMask = ALL_LANES;
+  #isReceiving = false;
+  #isContinuing = false;
+
+  constructor(options: ShmOptions) {
+    super(options.observer);
+    this.credentials = options.credentials;
+    this.native = options.start(() => this.#receive());
+    this.#calls = this.native.calls();
+    const timeout = this.native.timeoutMs();
+    if (timeout >= 0) this.arm(timeout);
+  }
+
+  push(batch: Buffer, length: number): number {
+    return this.#calls.push(batch, length);
+  }
+
+  waitForSpace(lane: Priority): boolean {
+    return this.native.waitForSpace(lane);
+  }
+
+  // What `push` took is in the ring and visible to the peer.
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  resume(): void {
+    this.#receive();
+  }
+
+  noteDropped(lane: Priority, count: number): void {
+    this.native.noteDropped(lane, count);
+  }
+
+  droppedByPeer(lane: Priority): number {
+    return this.native.droppedByPeer(lane);
+  }
+
+  close(reason: number): void {
+    if (this.hasClosed || this.isFinished) return;
+    this.hasClosed = true;
+    this.native.close(reason);
+    const timeout = this.native.timeoutMs();
+    if (timeout >= 0) this.arm(timeout);
+    this.#receive();
+  }
+
+  destroy(): void {
+    this.finish({ code: 0, byPeer: false, context: 'cut here', reason: 0 });
+  }
+
+  ref(): void {
+    this.native.setReferenced(true);
+  }
+
+  unref(): void {
+    this.native.setReferenced(false);
+  }
+
+  protected receiveInto(slab: Buffer, from: number, descriptors: Uint32Array): number {
+    return this.#calls.receive(slab, from, descriptors, this.#laneMask);
+  }
+
+  // Native code writes to the control socket itself, and says goodbye itself once the lanes are empty.
+  protected transmit(): void {}
+
+  protected peerClosed(): void {}
+
+  protected release(): void {
+    this.native.destroy(0);
+  }
+
+  /** Receives until there is nothing more, or until the endpoint has enough; a flood gives the loop its turn between batches. */
+  #receive(): void {
+    if (this.#isReceiving || this.isFinished) return;
+    this.#isReceiving = true;
+    let isDone = false;
+    for (let calls = 0; !isDone && !this.isFinished; calls += 1) {
+      if (calls === MAX_CALLS) {
+        this.#continueLater();
+        break;
+      }
+      // After the end nothing new can come: what is left is bounded by the ring, and is delivered whatever room there is.
+      const isOver = this.state >= STATE.closing;
+      const mask = isOver ? ALL_LANES : (this.receiver?.laneMask() ?? ALL_LANES);
+      const room = isOver ? UNLIMITED : (this.receiver?.room(mask) ?? 1);
+      this.#laneMask = mask;
+      const flags = this.receiveBatch(room);
+      // A state that was learned just now opens the lanes for what is left.
+      if (!isOver && this.state >= STATE.closing) continue;
+      isDone = mask === 0 || (flags & (FLAG.more | FLAG.slab)) === 0;
+    }
+    this.#isReceiving = false;
+    if (isDone) this.followState();
+  }
+
+  #continueLater(): void {
+    if (this.#isContinuing) return;
+    this.#isContinuing = true;
+    setImmediate(() => {
+      this.#isContinuing = false;
+      this.#receive();
+    });
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * Unix sockets: connecting with a limit in time, and listening. Sockets are made natively, because only there the kernel's credentials of
+ * the peer can be read; what travels on them is up to `stream.ts` and `shm.ts`.
+ */
+import { makeError, nativeError, systemCode } from '../errors.js';
+import type { EipcError } from '../errors.js';
+import type { UnixSocket as Socket } from '../native.js';
+import { threadPoller, UnixListener, UnixSocket } from '../native.js';
+import type { Credentials } from './transport.js';
+
+/** Milliseconds between two tries while the server's queue of connections is full. */
+const RETRY_DELAY = 5;
+
+/**
+ * Connects to the socket at a path. While the server is too busy to take connections this tries again until the time is over.
+ *
+ * @throws TransportError naming the address and the remedy
+ */
+export async function connectUnix(
+  path: string,
+  address: string,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<Socket> {
+  const end = performance.now() + timeout;
+  for (;;) {
+    signal?.throwIfAborted();
+    try {
+      return UnixSocket.connect(path);
+    } catch (error) {
+      if (systemCode(error) !== 'EAGAIN' || performance.now() >= end) throw connectError(error, path, address);
+    }
+    await new Promise((resolve) => {
+      setTimeout(resolve, RETRY_DELAY);
+    });
+  }
+}
+
+/** Listens at a path. `onSocket` gets each connection that is waiting. */
+export class UnixAcceptor {
+  readonly #listener: UnixListener;
+
+  /**
+   * Binds the path.
+   *
+   * @throws TransportError `EIPC_ADDRESS_IN_USE` when another server listens there
+   */
+  constructor(path: string, address: string, onSocket: (socket: Socket) => void, onError: (error: EipcError) => void) {
+    try {
+      this.#listener = new UnixListener(threadPoller(), path, () => {
+        try {
+          for (let socket = this.#listener.accept(); socket !== null; socket = this.#listener.accept())
+            onSocket(socket);
+        } catch (error) {
+          onError(nativeError(error, `${address}: a connection could not be accepted`));
+        }
+      });
+    } catch (error) {
+      throw nativeError(error, `cannot listen on ${address}`);
+    }
+  }
+
+  ref(): void {
+    this.#listener.setReferenced(true);
+  }
+
+  unref(): void {
+    this.#listener.setReferenced(false);
+  }
+
+  close(): void {
+    this.#listener.close();
+  }
+}
+
+/** Returns what the kernel says of the process at the other end. */
+export function credentialsOf(socket: Socket): Credentials {
+  const { uid, gid, pid } = socket;
+  return { uid, gid, ...(pid === null ? {} : { pid }) };
+}
+
+function connectError(cause: unknown, path: string, address: string): EipcError {
+  const where = address.endsWith(path) ? address : `${address} (${path})`;
+  switch (systemCode(cause)) {
+    case 'ENOENT':
+    case 'ECONNREFUSED':
+      return makeError('EIPC_TRANSPORT', `no server listens on ${where}; start the server first, as the same user`, {
+        cause,
+      });
+    case 'EACCES':
+    case 'EPERM':
+      return makeError('EIPC_TRANSPORT', `this user may not connect to ${where}; the socket belongs to somebody else`, {
+        cause,
+      });
+    case 'EAGAIN':
+      return makeError(
+        'EIPC_TRANSPORT',
+        `the server on ${where} does not take connections: it is too busy or stopped`,
+        { cause },
+      );
+    default:
+      return nativeError(cause, `cannot connect to ${where}`);
+  }
+}

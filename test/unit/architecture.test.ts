@@ -1,0 +1,282 @@
+/**
+ * The dependency edges of ARCHITECTURE.md, read from the sources. The two tables are the rules; everything below them
+ * only reads imports and manifests.
+ */
+import { readFileSync, readdirSync } from 'node:fs';
+import { dirname, join, relative, resolve, sep } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import ts from 'typescript';
+import { describe, expect, test } from 'vitest';
+
+/**
+ * A layer of src/: its files and, beside themselves, the layers and packages they may import. What the compiler erases
+ * (`import type`) may also come from a layer above, but never from index or cli.
+ */
+interface Layer {
+  readonly files: readonly string[];
+  readonly imports: readonly string[];
+}
+
+const LAYERS: Readonly<Record<string, Layer>> = {
+  native: { files: ['native.ts'], imports: ['the addon'] },
+  base: {
+    files: [
+      'codec.ts',
+      'create-message.ts',
+      'deadlines.ts',
+      'errors.ts',
+      'events.ts',
+      'frame.ts',
+      'key.ts',
+      'limits.ts',
+      'message.ts',
+      'outgoing.ts',
+      'queue.ts',
+      'stats.ts',
+    ],
+    imports: ['native', 'node:*', '@msgpack/msgpack'],
+  },
+  router: { files: ['router.ts'], imports: ['base', 'node:*'] },
+  options: { files: ['options.ts'], imports: ['base', 'router', 'node:*'] },
+  transport: { files: ['transport/*.ts'], imports: ['native', 'base', 'node:*'] },
+  endpoint: {
+    files: [
+      'close-reason.ts',
+      'endpoint.ts',
+      'endpoint-events.ts',
+      'inbox.ts',
+      'intake.ts',
+      'lanes.ts',
+      'lifecycle.ts',
+      'peer.ts',
+      'request.ts',
+      'sender.ts',
+      'serving.ts',
+    ],
+    imports: ['native', 'base', 'router', 'options', 'transport', 'node:*'],
+  },
+  facades: {
+    files: [
+      'client.ts',
+      'server.ts',
+      'broker.ts',
+      'policy.ts',
+      'capability.ts',
+      'auth.ts',
+      'registry.ts',
+      'health.ts',
+      'audit.ts',
+      'keyring.ts',
+    ],
+    imports: ['native', 'base', 'router', 'options', 'transport', 'endpoint', 'node:*'],
+  },
+  index: { files: ['index.ts'], imports: ['base', 'router', 'options', 'transport', 'endpoint', 'facades'] },
+  cli: { files: ['cli/**/*.ts'], imports: ['index', 'node:*', 'commander', 'fft.js'] },
+};
+
+/** What a crate may use of ours, and what its sources may not say. */
+interface Crate {
+  readonly uses: readonly string[];
+  readonly mayUseUnsafe?: true;
+}
+
+const CRATES: Readonly<Record<string, Crate>> = {
+  core: { uses: [] },
+  shm: { uses: [], mayUseUnsafe: true },
+  node: { uses: ['eipc-core', 'eipc-shm'], mayUseUnsafe: true },
+  net: { uses: ['eipc-core', 'eipc-shm'] },
+  capi: { uses: ['eipc-core', 'eipc-shm', 'eipc-net'], mayUseUnsafe: true },
+  testkit: { uses: ['eipc-core', 'eipc-shm'] }, // not published, and not below anything that is
+};
+
+/** Inside crates/core/src: files that must not match an expression. Comments and strings do not count. */
+const CORE_RULES = [
+  { files: 'wire/', not: /\bcrate\s*::\s*(?:crypto\b|\{[^}]*\bcrypto\b)/, why: 'wire does not know crypto' },
+  { files: 'crypto/', not: /\bcrate\s*::\s*(?:wire\b|\{[^}]*\bwire\b)/, why: 'crypto does not know wire' },
+  {
+    files: '',
+    except: 'crypto/',
+    not: /\b(?:ring|zeroize)\s*::|\buse\s+(?:ring|zeroize)\b/,
+    why: 'only crypto/ names a crypto crate',
+  },
+] as const;
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), '../..');
+const SRC = join(ROOT, 'src');
+
+describe('src/', () => {
+  const files = filesUnder(SRC, '.ts');
+  const imports = new Map(files.map((file) => [file, importsOf(file)]));
+
+  test('there is something to check', () => {
+    expect(files.length).toBeGreaterThan(20);
+  });
+
+  test.each(files)('%s belongs to exactly one layer', (file) => {
+    expect(layersOf(file)).toHaveLength(1);
+  });
+
+  test.each(files)('%s imports only what its layer may', (file) => {
+    const [layer = ''] = layersOf(file);
+    const allowed = [layer, ...(LAYERS[layer]?.imports ?? [])];
+    const below = Object.keys(LAYERS).filter((name) => name !== 'index' && name !== 'cli');
+    const wrong = (imports.get(file) ?? []).filter(({ to, isType }) => {
+      const names = isType && layer !== 'cli' ? [...allowed, ...below] : allowed;
+      return !to.some((name) => names.includes(name));
+    });
+    expect(wrong.map(({ specifier, to }) => `${specifier} (${to.join(', ') || 'no layer'})`)).toEqual([]);
+  });
+
+  test('only native.ts imports the addon', () => {
+    const importers = files.filter((file) => imports.get(file)?.some(({ to }) => to.includes('the addon')));
+    expect(importers).toEqual(['native.ts']);
+  });
+
+  test('no file imports itself through others', () => {
+    const edges = new Map(
+      files.map((file) => [file, (imports.get(file) ?? []).flatMap((edge) => (edge.isType ? [] : edge.file))]),
+    );
+    expect(cycle(edges)).toEqual([]);
+  });
+});
+
+describe('crates/', () => {
+  const crates = readdirSync(join(ROOT, 'crates'), { withFileTypes: true }).flatMap((entry) =>
+    entry.isDirectory() ? entry.name : [],
+  );
+
+  test.each(crates)('%s uses only the crates of ours it may', (crate) => {
+    const used = runtimeDependencies(readFileSync(join(ROOT, 'crates', crate, 'Cargo.toml'), 'utf8'));
+    const ours = used.filter((name) => name.startsWith('eipc-'));
+    expect(CRATES[crate], 'crate without a rule').toBeDefined();
+    expect(ours.filter((name) => !CRATES[crate]?.uses.includes(name))).toEqual([]);
+  });
+
+  test.each(crates.filter((crate) => CRATES[crate]?.mayUseUnsafe === undefined))('%s has no unsafe code', (crate) => {
+    const directory = join(ROOT, 'crates', crate);
+    const found = filesUnder(directory, '.rs').filter((file) => /\bunsafe\b/.test(rustCode(join(directory, file))));
+    expect(found).toEqual([]);
+  });
+
+  test('core forbids unsafe code', () => {
+    expect(rustCode(join(ROOT, 'crates/core/src/lib.rs'))).toMatch(/#!\[forbid\([^)]*\bunsafe_code\b[^)]*\)\]/);
+  });
+
+  test.each(CORE_RULES)('core: $why', (rule) => {
+    const core = join(ROOT, 'crates/core/src');
+    const files = filesUnder(core, '.rs').filter(
+      (file) => file.startsWith(rule.files) && !('except' in rule && file.startsWith(rule.except)),
+    );
+    expect(files.length).toBeGreaterThan(0);
+    expect(files.filter((file) => rule.not.test(rustCode(join(core, file))))).toEqual([]);
+  });
+});
+
+interface Import {
+  readonly specifier: string;
+  /** Names by which a layer may allow it; empty for a file of src/ without a layer. */
+  readonly to: readonly string[];
+  /** The file of src/ it leads to. */
+  readonly file: readonly string[];
+  /** Erased by the compiler, so no edge at run time. */
+  readonly isType: boolean;
+}
+
+function importsOf(file: string): Import[] {
+  const path = join(SRC, file);
+  const source = ts.createSourceFile(path, readFileSync(path, 'utf8'), ts.ScriptTarget.Latest, true);
+  const found: Import[] = [];
+  const add = (node: ts.Node | undefined, isType: boolean): void => {
+    if (node === undefined) return;
+    if (!ts.isStringLiteral(node)) throw new Error(`${file}: an import that cannot be read: ${node.getText()}`);
+    found.push({ ...targetOf(file, node.text), specifier: node.text, isType });
+  };
+  const visit = (node: ts.Node): void => {
+    if (ts.isImportDeclaration(node))
+      add(node.moduleSpecifier, node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword);
+    else if (ts.isExportDeclaration(node)) add(node.moduleSpecifier, node.isTypeOnly);
+    else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) add(node.argument.literal, true);
+    else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword)
+      add(node.arguments[0], false);
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return found;
+}
+
+function targetOf(file: string, specifier: string): Pick<Import, 'to' | 'file'> {
+  if (specifier.startsWith('node:')) return { to: [specifier, 'node:*'], file: [] };
+  if (!specifier.startsWith('.')) return { to: [specifier], file: [] };
+  const path = resolve(dirname(join(SRC, file)), specifier);
+  if (path === join(ROOT, 'index.js')) return { to: ['the addon'], file: [] };
+  const target = posix(relative(SRC, path)).replace(/\.js$/, '.ts');
+  return { to: layersOf(target), file: [target] };
+}
+
+function layersOf(file: string): string[] {
+  return Object.entries(LAYERS).flatMap(([name, { files }]) =>
+    files.some((pattern) => matches(file, pattern)) ? name : [],
+  );
+}
+
+/** `*` stands for a name, `**` for folders. */
+function matches(file: string, pattern: string): boolean {
+  const expression = pattern
+    .replace(/[.]/g, '\\.')
+    .replaceAll('**/', '\u0000')
+    .replaceAll('*', '[^/]*')
+    .replaceAll('\u0000', '(?:[^/]+/)*');
+  return new RegExp(`^${expression}$`).test(file);
+}
+
+/** The files of one cycle, or none. */
+function cycle(edges: ReadonlyMap<string, readonly string[]>): readonly string[] {
+  const done = new Set<string>();
+  const walk = (file: string, path: readonly string[]): readonly string[] => {
+    if (path.includes(file)) return [...path.slice(path.indexOf(file)), file];
+    if (done.has(file)) return [];
+    for (const next of edges.get(file) ?? []) {
+      const found = walk(next, [...path, file]);
+      if (found.length > 0) return found;
+    }
+    done.add(file);
+    return [];
+  };
+  for (const file of edges.keys()) {
+    const found = walk(file, []);
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+/** Names under `[dependencies]` and `[target.….dependencies]` of a manifest; development ones do not ship. */
+function runtimeDependencies(manifest: string): string[] {
+  let isDependencies = false;
+  return manifest.split('\n').flatMap((line) => {
+    const section = /^\[(.+)\]/.exec(line)?.[1];
+    const name = /^([\w-]+)/.exec(line)?.[1];
+    if (section === undefined) return isDependencies && name !== undefined ? name : [];
+    const table = /^(?:target\..+\.)?dependencies(?:\.([\w-]+))?$/.exec(section);
+    isDependencies = table !== null && table[1] === undefined;
+    return table?.[1] ?? [];
+  });
+}
+
+/** The source without comments and without the text of strings. */
+function rustCode(path: string): string {
+  return readFileSync(path, 'utf8').replace(
+    /\/\/[^\n]*|\/\*[\s\S]*?\*\/|b?r(#*)"[\s\S]*?"\1|b?"(?:[^"\\]|\\[\s\S])*"|b?'(?:[^'\\\n]|\\[^\n]{1,8})'/g,
+    ' ',
+  );
+}
+
+function filesUnder(directory: string, extension: string): string[] {
+  return readdirSync(directory, { recursive: true, withFileTypes: true }).flatMap((entry) => {
+    const path = posix(relative(directory, join(entry.parentPath, entry.name)));
+    return entry.isFile() && path.endsWith(extension) && !path.startsWith('target/') ? path : [];
+  });
+}
+
+function posix(path: string): string {
+  return path.split(sep).join('/');
+}

@@ -1,0 +1,562 @@
+import { channel } from 'node:diagnostics_channel';
+
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import {
+  BackpressureError,
+  CapabilityError,
+  ClosedError,
+  createMessage,
+  type EipcError,
+  IntegrityError,
+  Message,
+  PeerDownError,
+  Router,
+  TimeoutError,
+} from '../../src/index.js';
+import { makePair } from './fake-link.js';
+
+describe('sending', () => {
+  it('returns one shared promise while there is room', () => {
+    const { client } = makePair();
+    expect(client.send({ type: 'features', payload: new Float32Array(2) })).toBe(
+      client.send({ type: 'chat', payload: {} }),
+    );
+  });
+
+  it('copies the payload before it returns', async () => {
+    const { client, server } = makePair();
+    const bytes = new Uint8Array([1, 2, 3]);
+    void client.send({ type: 'features', payload: bytes });
+    bytes.fill(0);
+    expect((await server.receive()).payload).toEqual(Buffer.from([1, 2, 3]));
+  });
+
+  it('throws at once for wrong arguments', () => {
+    const { client } = makePair();
+    expect(() => client.send({ type: 'nothing' as 'chat' })).toThrow(RangeError);
+    expect(() => client.send({ type: 'auth' })).toThrow(/handshake/);
+    expect(() => client.send({ type: 'chat', priority: 4 as 3 })).toThrow(/priority 4/);
+    expect(() => client.send({ type: 'chat', payload: () => 1 })).toThrow(TypeError);
+    expect(() => client.send({ type: 'chat' }, { timeout: Infinity })).toThrow(/Infinity/);
+    expect(() => client.send({ type: 'chat', payload: new Uint8Array(65_537) })).toThrow(/65537/);
+    expect(() => client.request({ type: 'chat', requestId: 'x' })).toThrow(TypeError);
+  });
+
+  it('keeps the order of a lane when some sends had to wait', async () => {
+    const { client, server, clientLink } = makePair();
+    clientLink.capacity = 300;
+    const sends = Array.from({ length: 20 }, (_, index) => client.send({ type: 'chat', payload: { index } }));
+    const got: unknown[] = [];
+    while (got.length < 20) got.push((await server.receive()).payload);
+    await Promise.all(sends);
+    expect(got).toEqual(Array.from({ length: 20 }, (_, index) => ({ index })));
+  });
+
+  it('lets other lanes of a batch go past a full one and keeps the order of each', async () => {
+    const { client, server, clientLink } = makePair();
+    clientLink.capacity = 400;
+    const messages = Array.from(
+      { length: 40 },
+      (_, index) => ({ type: 'chat', priority: index % 2 === 0 ? 1 : 3, payload: { index } }) as const,
+    );
+    const sent = client.sendBatch(messages);
+    const got: { index: number }[] = [];
+    while (got.length < 40) got.push((await server.receive()).payload as { index: number });
+    await sent;
+    const odd = got.map(({ index }) => index).filter((index) => index % 2 === 1);
+    expect(odd).toEqual(odd.toSorted((left, right) => left - right));
+    expect(new Set(got.map(({ index }) => index)).size).toBe(40);
+  });
+
+  it('sends what came before a wrong message of a batch and rejects', async () => {
+    const { client, server } = makePair();
+    await expect(client.sendBatch([{ type: 'chat', payload: 1 }, { type: 'nothing' as 'chat' }])).rejects.toThrow(
+      RangeError,
+    );
+    expect((await server.receive()).payload).toBe(1);
+  });
+
+  it('says by trySend that a lane is full, and by ready when it is not', async () => {
+    const { client, server, clientLink } = makePair();
+    clientLink.capacity = 200;
+    expect(client.trySend({ type: 'chat', payload: 'first' })).toBe(true);
+    expect(client.trySend({ type: 'chat', payload: 'x'.repeat(100) })).toBe(false);
+    await client.ready(1);
+    expect(client.trySend({ type: 'chat', payload: 'x' })).toBe(true);
+    expect((await server.receive()).payload).toBe('first');
+  });
+
+  it('has a payload limit for every priority', () => {
+    const { client } = makePair();
+    expect(([0, 1, 2, 3] as const).map((priority) => client.maxPayload(priority))).toEqual([
+      65_536, 65_536, 262_144, 1_047_460,
+    ]);
+  });
+
+  it('reports what native code says when nothing can be taken any more', async () => {
+    const { client, clientLink } = makePair();
+    clientLink.failure = 203;
+    await expect(client.send({ type: 'chat' })).rejects.toMatchObject({ code: 'EIPC_POISONED', delivered: 'no' });
+    expect(() => client.trySend({ type: 'chat' })).toThrow(IntegrityError);
+  });
+});
+
+describe('a full lane', () => {
+  it("rejects at once with onFull 'fail'", async () => {
+    const { client, clientLink } = makePair({ lanes: { 1: { onFull: 'fail' } } });
+    clientLink.capacity = 10;
+    await expect(client.send({ type: 'chat' })).rejects.toMatchObject({
+      code: 'EIPC_BACKPRESSURE',
+      retryable: true,
+      delivered: 'no',
+    });
+    expect(client.stats().refusedForRoom).toBe(1);
+  });
+
+  it("drops, counts and reports with onFull 'drop-newest', at both ends", async () => {
+    const { client, server, clientLink } = makePair({ lanes: { 2: { onFull: 'drop-newest' } } });
+    clientLink.capacity = 10;
+    const events = client.events();
+    await client.send({ type: 'features', payload: new Uint8Array(1) });
+    expect(client.stats().dropped).toEqual([0, 0, 1, 0]);
+    expect(server.stats().droppedByPeer).toEqual([0, 0, 1, 0]);
+    expect(await events.next()).toEqual({ done: false, value: { type: 'dropped', priority: 2, count: 1 } });
+  });
+
+  it('waits no longer than the time-out', async () => {
+    const { client, clientLink } = makePair();
+    clientLink.capacity = 10;
+    await expect(client.send({ type: 'chat' }, { timeout: 10 })).rejects.toBeInstanceOf(BackpressureError);
+    expect(client.stats().waitedForRoom).toBe(1);
+  });
+
+  it("ends the wait with the signal's own reason", async () => {
+    const { client, clientLink } = makePair();
+    clientLink.capacity = 10;
+    const controller = new AbortController();
+    const sent = client.send({ type: 'chat' }, { signal: controller.signal });
+    controller.abort('enough');
+    await expect(sent).rejects.toBe('enough');
+  });
+
+  it('bounds how many sends wait', async () => {
+    const { client, clientLink } = makePair();
+    clientLink.capacity = 10;
+    const sends = Array.from({ length: 1_100 }, () => client.send({ type: 'chat' }, { timeout: 20 }));
+    const results = await Promise.allSettled(sends);
+    expect(results.every((result) => result.status === 'rejected' && result.reason instanceof BackpressureError)).toBe(
+      true,
+    );
+    expect(client.stats().waitedForRoom).toBe(1_024);
+  });
+
+  it('stamps a record that has to wait when it is queued', async () => {
+    const { client, server, clientLink } = makePair();
+    clientLink.capacity = 200;
+    void client.send({ type: 'chat', payload: 'x'.repeat(60) });
+    const before = BigInt(Date.now()) * 1_000_000n;
+    void client.send({ type: 'chat', payload: 'waits' });
+    const after = BigInt(Date.now()) * 1_000_000n;
+    await server.receive();
+    const { timestamp } = await server.receive();
+    expect(timestamp >= before && timestamp <= after).toBe(true);
+  });
+});
+
+describe('requests', () => {
+  it('resolve with the acknowledgement of the handler', async () => {
+    const router = new Router().handle('intent', { capability: 'ui:control' }, (message, peer) => ({
+      by: peer.serviceId,
+      got: message.payload,
+    }));
+    const { client } = makePair({}, { router });
+    const ack = await client.request({
+      type: 'intent',
+      priority: 0,
+      capability: 'ui:control',
+      payload: { intent: 'left' },
+    });
+    expect(ack).toMatchObject({ type: 'ack', priority: 0, requestId: 'c1' });
+    expect(ack.payload).toEqual({ request_id: 'c1', status: 'ok', by: 'eni.min', got: { intent: 'left' } });
+  });
+
+  it('reject with the class of the code the peer answered', async () => {
+    const router = new Router().handle('intent', { capability: 'device:write' }, () => ({}));
+    const { client, server } = makePair({}, { router });
+    const failure: unknown = await client.request({ type: 'intent' }).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(CapabilityError);
+    expect(failure).toMatchObject({ code: 'EIPC_CAPABILITY', remote: true });
+    expect((failure as EipcError).reply?.requestId).toBe('c1');
+    expect(server.stats().denied).toBe(1);
+  });
+
+  it('are denied when they claim a capability the peer does not hold, whatever the handler asks', async () => {
+    const router = new Router().handle('intent', () => ({}));
+    const { client } = makePair({}, { router });
+    await expect(client.request({ type: 'intent', capability: 'device:write' })).rejects.toMatchObject({
+      code: 'EIPC_CAPABILITY',
+      remote: true,
+    });
+  });
+
+  it('are answered when nobody handles their type', async () => {
+    const { client, server } = makePair({}, { router: new Router() });
+    await expect(client.request({ type: 'chat' })).rejects.toMatchObject({ code: 'EIPC_UNKNOWN_TYPE', remote: true });
+    await client.send({ type: 'features' });
+    await client.ping();
+    expect(server.stats().unhandled).toBe(2);
+  });
+
+  it('tell the peer nothing internal about a handler that threw', async () => {
+    const router = new Router().handle('chat', () => {
+      throw new Error('secret path /etc');
+    });
+    const { client } = makePair({}, { router });
+    const failure = await client.request({ type: 'chat' }).catch((error: unknown) => error as EipcError);
+    expect(failure).toMatchObject({ code: 'EIPC_HANDLER', remote: true });
+    expect((failure as EipcError).message).not.toContain('secret');
+  });
+
+  it('pass on the code of an EipcError that a handler threw', async () => {
+    const router = new Router().handle('chat', async () => {
+      await Promise.resolve();
+      throw new CapabilityError('EIPC_CAPABILITY', 'not today');
+    });
+    const { client } = makePair({}, { router });
+    await expect(client.request({ type: 'chat' })).rejects.toBeInstanceOf(CapabilityError);
+  });
+
+  it('of chat are answered by chat', async () => {
+    const router = new Router().handle('chat', () => ({ response: 'yes' }));
+    const { client } = makePair({}, { router });
+    expect(await client.request({ type: 'chat', payload: { prompt: '?' } })).toMatchObject({
+      type: 'chat',
+      payload: { response: 'yes' },
+    });
+  });
+
+  it('are answered by a returned message as it is, under the id of the request', async () => {
+    const router = new Router().handle('tool_request', () =>
+      createMessage('policy_result', 'eai', { allowed: false }, { requestId: 'wrong' }),
+    );
+    const { client } = makePair({}, { router });
+    expect(await client.request({ type: 'tool_request', priority: 2 })).toMatchObject({
+      type: 'policy_result',
+      requestId: 'c1',
+      priority: 2,
+    });
+  });
+
+  it('time out, and count what comes after', async () => {
+    let answer: ((value: unknown) => void) | undefined;
+    const router = new Router().handle('chat', () => new Promise((resolve) => (answer = resolve)));
+    const { client } = makePair({}, { router });
+    await expect(client.request({ type: 'chat' }, { timeout: 20 })).rejects.toMatchObject({
+      code: 'EIPC_TIMEOUT',
+      delivered: 'unknown',
+    });
+    answer?.({});
+    await vi.waitFor(() => expect(client.stats().lateReplies).toBe(1));
+  });
+
+  it("end with the signal's own reason", async () => {
+    const { client } = makePair({}, { router: new Router().handle('chat', () => new Promise(() => {})) });
+    const controller = new AbortController();
+    const reply = client.request({ type: 'chat' }, { signal: controller.signal });
+    controller.abort('enough');
+    await expect(reply).rejects.toBe('enough');
+    expect(client.stats().pendingRequests).toBe(0);
+    await expect(client.request({ type: 'chat' }, { signal: controller.signal })).rejects.toBe('enough');
+  });
+
+  it('that could not be sent in time say that they were not delivered', async () => {
+    const { client, clientLink } = makePair();
+    clientLink.capacity = 10;
+    const failure = await client
+      .request({ type: 'chat' }, { timeout: 10 })
+      .catch((error: unknown) => error as EipcError);
+    expect(failure).toMatchObject({ delivered: 'no' });
+  });
+
+  it('fail instead of being dropped in a lane that drops', async () => {
+    const { client, clientLink } = makePair({ lanes: { 1: { onFull: 'drop-newest' } } });
+    clientLink.capacity = 10;
+    await expect(client.request({ type: 'chat' })).rejects.toBeInstanceOf(BackpressureError);
+  });
+
+  it('carry the time-out as their max age', async () => {
+    let maxAge = 0;
+    const router = new Router().handle('chat', (message) => {
+      maxAge = message.maxAge;
+    });
+    const { client } = makePair({}, { router });
+    await client.request({ type: 'chat' }, { timeout: 50 });
+    expect(maxAge).toBe(50);
+  });
+
+  it('can come from the server too, with ids of its own', async () => {
+    const router = new Router().handle('tool_request', () => ({ done: true }));
+    const { server } = makePair({ router });
+    expect(await server.request({ type: 'tool_request' })).toMatchObject({ requestId: 's1', payload: { done: true } });
+  });
+
+  it('number past ten and past one place of base 36', async () => {
+    const router = new Router().handle('chat', (message) => ({ id: message.requestId }));
+    const { client } = makePair({}, { router });
+    const ids: unknown[] = [];
+    for (let count = 1; count <= 1_300; count += 1) ids.push((await client.request({ type: 'chat' })).payload);
+    expect(ids).toEqual(Array.from({ length: 1_300 }, (_, index) => ({ id: `c${(index + 1).toString(36)}` })));
+  });
+
+  it('of an id that is being served are refused', async () => {
+    const router = new Router().handle('chat', () => new Promise(() => {}));
+    const { client, server } = makePair({}, { router });
+    await client.send({ type: 'chat', requestId: 'x' });
+    await client.send({ type: 'chat', requestId: 'x' });
+    await vi.waitFor(() => expect(server.stats()).toMatchObject({ duplicates: 1, running: 1 }));
+  });
+
+  it('treat an ack whose id only looks like ours as late', async () => {
+    const { client, server } = makePair();
+    await server.send({ type: 'ack', requestId: 'c01', payload: {} });
+    await vi.waitFor(() => expect(client.stats().lateReplies).toBe(1));
+  });
+
+  it('measure a round trip past handlers with ping', async () => {
+    const { client, server } = makePair({}, { router: new Router() });
+    expect(await client.ping()).toBeGreaterThan(0);
+    expect(await server.ping()).toBeGreaterThan(0);
+    expect(server.stats().unhandled).toBe(0);
+  });
+});
+
+describe('messages', () => {
+  it('that are too old are refused at delivery, counted, answered and reported', async () => {
+    const { client, server } = makePair();
+    const events = server.events();
+    const old = createMessage('intent', 'eni.min', {}, { maxAge: 1, requestId: 'r1' });
+    const now = vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 100);
+    void client.send(old);
+    void client.send({ type: 'intent', payload: 'fresh' });
+    expect((await server.receive()).payload).toBe('fresh');
+    now.mockRestore();
+    expect(server.stats().expired).toBe(1);
+    expect((await events.next()).value).toMatchObject({ type: 'expired' });
+    await vi.waitFor(() => expect(client.stats().lateReplies).toBe(1));
+  });
+
+  it('name the authenticated peer as their source to a server, whatever they say', async () => {
+    const { client, server } = makePair();
+    await client.send({ type: 'chat', source: 'somebody.else' });
+    expect((await server.receive()).source).toBe('eni.min');
+    await server.send({ type: 'chat', source: 'somebody.else' });
+    expect((await client.receive()).source).toBe('somebody.else');
+    await server.send({ type: 'chat' });
+    expect((await client.receive()).source).toBe('eai');
+  });
+
+  it('are relayed as they are', async () => {
+    const { client, server } = makePair();
+    const message = createMessage('features', 'a.b', new Float32Array([1, 2]), {
+      priority: 3,
+      capability: 'x',
+      route: 'r',
+      maxAge: 60_000,
+    });
+    await server.send(message);
+    const got = await client.receive();
+    expect(got).toMatchObject({
+      type: 'features',
+      source: 'a.b',
+      priority: 3,
+      capability: 'x',
+      route: 'r',
+      maxAge: 60_000,
+      payloadFormat: 'float32',
+    });
+    expect(got.timestamp).toBe(message.timestamp);
+    expect(got.payload).toEqual(new Float32Array([1, 2]));
+  });
+
+  it('come priority 0 first out of the inbox', async () => {
+    const { client, server } = makePair();
+    for (const priority of [3, 2, 1, 0] as const) void client.send({ type: 'chat', priority, payload: priority });
+    await client.ping();
+    expect((await server.receiveBatch(10)).map((message) => message.payload)).toEqual([0, 1, 2, 3]);
+  });
+
+  it('stop being drained when the inbox is full, lane by lane, and go on when it is read', async () => {
+    const { client, server, clientLink } = makePair({}, { inbox: { limit: 4 } });
+    clientLink.capacity = 2_000;
+    const sends = Array.from({ length: 60 }, (_, index) => client.send({ type: 'features', payload: index }));
+    await client.ping();
+    expect(server.stats().waiting).toBe(4);
+    for (let index = 0; index < 60; index += 1) expect((await server.receive()).payload).toBe(index);
+    await Promise.all(sends);
+  });
+
+  it('cannot be received from an endpoint with a router', () => {
+    const { server } = makePair({}, { router: new Router() });
+    expect(() => server.receive()).toThrow(TypeError);
+    expect(() => server[Symbol.asyncIterator]()).toThrow(TypeError);
+  });
+
+  it('have one reader at a time', async () => {
+    const { client, server } = makePair();
+    const first = server.receive();
+    await expect(server.receive()).rejects.toThrow(TypeError);
+    await client.send({ type: 'chat' });
+    expect(await first).toBeInstanceOf(Message);
+  });
+
+  it('are not lost to a receive that timed out', async () => {
+    const { client, server } = makePair();
+    await expect(server.receive({ timeout: 5 })).rejects.toBeInstanceOf(TimeoutError);
+    await client.send({ type: 'chat', payload: 1 });
+    expect((await server.receive()).payload).toBe(1);
+  });
+});
+
+describe('the end', () => {
+  it('by agreement ends iteration normally after everything was delivered', async () => {
+    const { client, server } = makePair();
+    for (let index = 0; index < 5; index += 1) void client.send({ type: 'chat', payload: index });
+    await client.close();
+    const got: unknown[] = [];
+    for await (const message of server) got.push(message.payload);
+    expect(got).toEqual([0, 1, 2, 3, 4]);
+    expect(await server.closed).toMatchObject({ code: 'EIPC_CLOSED_BY_PEER', undelivered: 0 });
+    expect(await client.closed).toMatchObject({ code: 'EIPC_CLOSED' });
+    await expect(server.receive()).rejects.toBeInstanceOf(ClosedError);
+    await expect(client.send({ type: 'chat' })).rejects.toBeInstanceOf(ClosedError);
+    expect(client.state).toBe('closed');
+  });
+
+  it('by death throws PeerDownError from iteration and pending calls, and publishes it', async () => {
+    const { client, clientLink } = makePair({}, { router: new Router().handle('chat', () => new Promise(() => {})) });
+    const seen: unknown[] = [];
+    const listener = (message: unknown): void => void seen.push(message);
+    channel('eipc:peer-down').subscribe(listener);
+    const reply = client.request({ type: 'chat' });
+    const next = client.receive();
+    clientLink.end({ code: 704, byPeer: true, context: '', reason: 0 });
+    await expect(reply).rejects.toMatchObject({ code: 'EIPC_PEER_DOWN', delivered: 'unknown' });
+    await expect(next).rejects.toBeInstanceOf(PeerDownError);
+    expect(await client.closed).toMatchObject({ code: 'EIPC_PEER_DOWN' });
+    await expect(client[Symbol.asyncIterator]().next()).rejects.toBeInstanceOf(PeerDownError);
+    channel('eipc:peer-down').unsubscribe(listener);
+    expect(seen).toEqual([expect.objectContaining({ endpoint: client })]);
+  });
+
+  it('has the code of its class, and the precise error beside it', async () => {
+    for (const [value, code, precise] of [
+      [705, 'EIPC_TRUNCATED', 'EIPC_TRUNCATED'],
+      [108, 'EIPC_PROTOCOL', 'EIPC_BAD_HEADER'],
+      [202, 'EIPC_INTEGRITY', 'EIPC_REFLECTION'],
+      [203, 'EIPC_POISONED', 'EIPC_POISONED'],
+      [302, 'EIPC_REPLAY', 'EIPC_SEQUENCE'],
+      [703, 'EIPC_EXPIRED', 'EIPC_SESSION_EXPIRED'],
+      [706, 'EIPC_PEER_DOWN', 'EIPC_TRANSPORT'],
+    ] as const) {
+      const { client, clientLink } = makePair();
+      clientLink.end({ code: value, byPeer: true, context: 'x', reason: 0 });
+      expect(await client.closed).toMatchObject({ code, error: { code: precise } });
+    }
+  });
+
+  it('runs handlers for what had arrived and aborts the signals of those that run', async () => {
+    const started: unknown[] = [];
+    let aborted = false;
+    const router = new Router().handle('chat', { concurrency: 1 }, async (message, _peer, context) => {
+      started.push(message.payload);
+      if (started.length > 1) return;
+      await new Promise<void>((resolve) => {
+        context.signal.addEventListener('abort', () => {
+          aborted = true;
+          resolve();
+        });
+      });
+    });
+    const { client, server, serverLink } = makePair({}, { router });
+    for (const payload of [1, 2, 3]) void client.send({ type: 'chat', payload });
+    await vi.waitFor(() => expect(server.stats().waiting).toBe(2));
+    serverLink.end({ code: 704, byPeer: true, context: '', reason: 0 });
+    await server.closed;
+    expect(aborted).toBe(true);
+    expect(started).toEqual([1, 2, 3]);
+  });
+
+  it('with drain waits for running handlers and pending requests', async () => {
+    let release: (() => void) | undefined;
+    const router = new Router().handle('chat', async () => {
+      await new Promise<void>((resolve) => (release = resolve));
+      return { late: true };
+    });
+    const { client, server } = makePair({}, { router });
+    const reply = client.request({ type: 'chat' });
+    await vi.waitFor(() => expect(release).toBeDefined());
+    const closed = server.close({ drain: true });
+    await expect(server.send({ type: 'chat' })).rejects.toBeInstanceOf(ClosedError);
+    release?.();
+    expect((await reply).payload).toMatchObject({ late: true });
+    await closed;
+  });
+
+  it('without drain rejects pending requests at once', async () => {
+    const { client } = makePair({}, { router: new Router().handle('chat', () => new Promise(() => {})) });
+    const reply = client.request({ type: 'chat' });
+    const closed = client.close();
+    await expect(reply).rejects.toMatchObject({ code: 'EIPC_CLOSED', delivered: 'unknown' });
+    await closed;
+  });
+
+  it('comes when close is called twice, and by asyncDispose', async () => {
+    const { client, server } = makePair();
+    expect(client.close()).toBe(client.close());
+    await client[Symbol.asyncDispose]();
+    await server.closed;
+  });
+
+  it('ends events after the last one', async () => {
+    const { client } = makePair();
+    const events = client.events();
+    await client.close();
+    const types: string[] = [];
+    for await (const event of events) types.push(event.type);
+    expect(types).toEqual(['closed']);
+  });
+
+  it('refuses to be cloned to another thread', () => {
+    const { client } = makePair();
+    expect(() => structuredClone(client)).toThrow();
+  });
+});
+
+describe('a peer without binary meta', () => {
+  it('gets JSON meta with a timestamp', async () => {
+    const { client, clientLink } = makePair({}, {}, { binaryMeta: false });
+    let record: Buffer | undefined;
+    clientLink.push = (batch, length) => {
+      record = Buffer.from(batch.subarray(0, length));
+      return length;
+    };
+    await client.send({ type: 'intent', priority: 0, payload: { a: 1 }, capability: 'x"y' });
+    const metaLength = record?.readUInt32LE(4) ?? 0;
+    expect(JSON.parse(record?.toString('utf8', 44, 44 + metaLength) ?? '')).toMatchObject({
+      priority: 0,
+      capability: 'x"y',
+      payload_format: 0,
+      max_age_ms: 0,
+    });
+    expect(record?.toString('utf8', 44 + metaLength, 44 + metaLength + 7)).toBe('{"a":1}');
+    expect(record?.readUInt8(13)).toBe(0);
+  });
+});
+
+beforeEach(() => {
+  vi.restoreAllMocks();
+});
+afterEach(() => {
+  vi.useRealTimers();
+});

@@ -1,0 +1,216 @@
+// Two endpoints joined in memory by fake links: what endpoint, router, inbox and lanes do is tested here without sockets and native sessions.
+import { ClientEndpoint } from '../../src/client.js';
+import { Endpoint } from '../../src/endpoint.js';
+import type { Priority } from '../../src/message.js';
+import type { Outcome, SessionInfo } from '../../src/native.js';
+import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM, RECORD_HEADER } from '../../src/native.js';
+import type { CommonOptions } from '../../src/options.js';
+import { connectSettings } from '../../src/options.js';
+import { RECORD } from '../../src/outgoing.js';
+import { ServerEndpoint } from '../../src/server.js';
+import type { Link, LinkReceiver } from '../../src/transport/transport.js';
+
+const TAG_LENGTH = 32;
+
+class FakeLink implements Link {
+  readonly transport = 'memory';
+  readonly credentials = { uid: 1, gid: 2, pid: 3 };
+  readonly dropped = [0, 0, 0, 0];
+  peer: FakeLink | undefined;
+  receiver: LinkReceiver | undefined;
+  /** Bytes that fit in each lane. */
+  capacity = 1_048_576;
+  /** What `push` answers instead of working. */
+  failure = 0;
+  isOver = false;
+  /** Calls of `push`. */
+  pushes = 0;
+  readonly #ring: Buffer[][] = [[], [], [], []];
+  readonly #sequence = [0, 0, 0, 0];
+  #wanted = 0;
+  #isScheduled = false;
+  #goodbye: { byPeer: boolean; reason: number } | undefined;
+
+  push(batch: Buffer, length: number): number {
+    this.pushes += 1;
+    if (this.failure !== 0) return -this.failure;
+    let at = 0;
+    while (at < length) {
+      const size = batch.readUInt32LE(at);
+      const lane = batch.readUInt8(at + RECORD.lane);
+      const ring = this.peer?.ringOf(lane) ?? [];
+      if (ring.reduce((sum, record) => sum + record.length, 0) + size > this.capacity) break;
+      ring.push(Buffer.from(batch.subarray(at, at + size)));
+      at += size;
+    }
+    this.peer?.schedule();
+    return at;
+  }
+
+  waitForSpace(lane: Priority): boolean {
+    if ((this.peer?.ringOf(lane).length ?? 0) === 0) return true;
+    this.#wanted |= 1 << lane;
+    return false;
+  }
+
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  resume(): void {
+    this.schedule();
+  }
+
+  noteDropped(lane: Priority, count: number): void {
+    this.dropped[lane] = (this.dropped[lane] ?? 0) + count;
+  }
+
+  droppedByPeer(lane: Priority): number {
+    return this.peer?.dropped[lane] ?? 0;
+  }
+
+  close(reason: number): void {
+    this.#goodbye ??= { byPeer: false, reason };
+    this.peer?.hearGoodbye(reason);
+  }
+
+  hearGoodbye(reason: number): void {
+    this.#goodbye ??= { byPeer: true, reason };
+    this.schedule();
+  }
+
+  destroy(): void {
+    this.end({ code: 0, byPeer: false, context: '', reason: 0 });
+    this.peer?.end({ code: 705, byPeer: true, context: 'fake cut', reason: 0 });
+  }
+
+  ref(): void {}
+
+  unref(): void {}
+
+  ringOf(lane: number): Buffer[] {
+    return this.#ring[lane] ?? [];
+  }
+
+  /** Ends as a native session does with an error value. */
+  end(outcome: Outcome): void {
+    if (this.isOver) return;
+    this.#deliverAll();
+    this.isOver = true;
+    this.receiver?.ended(outcome, 0, undefined);
+  }
+
+  schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    queueMicrotask(() => {
+      this.#isScheduled = false;
+      this.receiveAll();
+    });
+  }
+
+  receiveAll(): void {
+    const { receiver } = this;
+    if (receiver === undefined || this.isOver) return;
+    this.#deliverAll();
+    if (this.#goodbye === undefined || this.#ring.some((ring) => ring.length > 0)) return;
+    const { byPeer, reason } = this.#goodbye;
+    if (byPeer) {
+      receiver.closing();
+      this.peer?.end({ code: 0, byPeer: false, context: '', reason });
+      this.end({ code: 0, byPeer, context: '', reason });
+    }
+  }
+
+  #deliverAll(): void {
+    const { receiver } = this;
+    if (receiver === undefined) return;
+    for (;;) {
+      const mask = receiver.laneMask();
+      const room = receiver.room(mask);
+      const lane = [0, 1, 2, 3].find((index) => (mask & (1 << index)) !== 0 && this.ringOf(index).length > 0);
+      if (room === 0 || lane === undefined) break;
+      this.#deliver(lane, this.ringOf(lane).splice(0, Math.min(room, 16)));
+      this.peer?.offerSpace();
+    }
+  }
+
+  offerSpace(): void {
+    const mask = this.#wanted;
+    this.#wanted = 0;
+    if (mask !== 0) this.receiver?.space(mask);
+  }
+
+  #deliver(lane: number, records: Buffer[]): void {
+    const slab = Buffer.concat(records);
+    const descriptors = new Uint32Array(DESCRIPTORS_FROM + records.length * DESCRIPTOR_WORDS);
+    let offset = 0;
+    for (const [index, record] of records.entries()) {
+      descriptors.set(describe(slab, offset), DESCRIPTORS_FROM + index * DESCRIPTOR_WORDS);
+      const sequence = (this.#sequence[lane] ?? 0) + 1;
+      this.#sequence[lane] = sequence;
+      slab.writeBigUInt64BE((BigInt(lane) << 62n) | BigInt(sequence), offset + 4 + 24);
+      offset += record.length;
+    }
+    this.receiver?.deliver(slab, descriptors, records.length);
+  }
+}
+
+/** Makes the descriptor of the record at an offset, as native code would of the frame that became of it. */
+export function describe(buffer: Buffer, at: number): number[] {
+  const meta = at + RECORD_HEADER;
+  if ((buffer.readUInt8(at + RECORD.flags) & 1) === 1)
+    buffer.writeBigInt64BE(BigInt(Date.now()) * 1_000_000n, meta + 8);
+  const kinds = buffer.readUInt8(at + RECORD.type) | (buffer.readUInt8(meta) << 8) | (buffer.readUInt8(meta + 1) << 16);
+  const payload = meta + buffer.readUInt32LE(at + RECORD.metaLength);
+  const payloadLength = buffer.readUInt32LE(at + RECORD.payloadLength);
+  return [
+    at + 4,
+    kinds,
+    meta,
+    buffer.readUInt32LE(meta + 2),
+    payload,
+    payloadLength,
+    buffer.readUInt32BE(meta + 16),
+    buffer.readUInt32LE(at) - 4,
+  ];
+}
+
+export interface Pair {
+  readonly client: ClientEndpoint;
+  readonly server: ServerEndpoint;
+  readonly clientLink: FakeLink;
+  readonly serverLink: FakeLink;
+}
+
+const SESSION: SessionInfo = {
+  serviceId: 'eni.min',
+  serverId: 'eai',
+  sessionId: '0123456789abcdef',
+  suite: 1,
+  capabilities: ['ui:control'],
+  ttlMs: 0,
+  maxFrame: 1_048_576,
+  binaryMeta: true,
+  tagLength: TAG_LENGTH,
+};
+
+/** Joins two endpoints. Both have an inbox unless given a router. */
+export function makePair(
+  client: CommonOptions = {},
+  server: CommonOptions = {},
+  session: Partial<SessionInfo> = {},
+): Pair {
+  const clientLink = new FakeLink();
+  const serverLink = new FakeLink();
+  clientLink.peer = serverLink;
+  serverLink.peer = clientLink;
+  const setup = { session: { ...SESSION, ...session }, address: 'memory:test', onClosed: () => {} };
+  const settings = (options: CommonOptions) =>
+    connectSettings({ serviceId: 'eni.min', key: new Uint8Array(32), ...options });
+  const clientEndpoint = new ClientEndpoint({ ...setup, link: clientLink, settings: settings(client) });
+  const serverEndpoint = new ServerEndpoint({ ...setup, link: serverLink, settings: settings(server) });
+  clientLink.receiver = Endpoint.receiverOf(clientEndpoint);
+  serverLink.receiver = Endpoint.receiverOf(serverEndpoint);
+  return { client: clientEndpoint, server: serverEndpoint, clientLink, serverLink };
+}

@@ -1,0 +1,112 @@
+import { describe, expect, it } from 'vitest';
+
+import { connect, Key, listen, Router } from '../../src/index.js';
+import { connectSettings, listenSettings, suiteNumbers, waitTimeout } from '../../src/options.js';
+import type { ConnectOptions, ListenOptions } from '../../src/options.js';
+import { parseAddress } from '../../src/transport/address.js';
+
+const KEY = new Uint8Array(32).map((_, index) => index * 7 + 129);
+const CLIENT: ConnectOptions = { serviceId: 'eni.min', key: KEY };
+const SERVER: ListenOptions = { services: { 'eni.min': { key: KEY, capabilities: ['ui:control'] } } };
+
+const connectWith = (options: object) => () => connectSettings({ ...CLIENT, ...options });
+const listenWith = (options: object) => () => listenSettings({ ...SERVER, ...options });
+
+describe('options', () => {
+  it('have the documented defaults', () => {
+    expect(connectSettings(CLIENT)).toMatchObject({
+      router: null,
+      inboxLimit: 1_024,
+      concurrency: 64,
+      wait: 'adaptive',
+      sendTimeout: 5_000,
+      requestTimeout: 5_000,
+      handshakeTimeout: 10_000,
+    });
+    expect(listenSettings(SERVER)).toMatchObject({
+      serverId: 'eipc',
+      maxConnections: 64,
+      maxUnauthenticated: 64,
+      sessionTtl: 0,
+    });
+    expect(listenSettings(SERVER).router).toBeInstanceOf(Router);
+    expect(listenSettings({ ...SERVER, router: null }).router).toBeNull();
+  });
+
+  it('that are not known are refused with the names that are', () => {
+    expect(connectWith({ timeout: 5 })).toThrow(/no option 'timeout'.*sendTimeout/);
+    expect(listenWith({ lanes: { 0: { size: 1 } } })).toThrow(/size/);
+    expect(listenWith({ lanes: { 4: {} } })).toThrow(TypeError);
+    expect(connectWith({ inbox: { max: 1 } })).toThrow(/max/);
+  });
+
+  it('that come later are refused by name instead of being ignored', () => {
+    for (const options of [{ tls: {} }, { auth: 'mac' }, { protocol: 1 }, { heartbeat: { interval: 1, timeout: 1 } }]) {
+      expect(connectWith(options), JSON.stringify(options)).toThrow(/not available yet in this build/);
+    }
+    expect(connectWith({ reconnect: {} })).toThrow(/reconnect.*not available/);
+    for (const options of [{ policy: {} }, { audit: {} }, { access: {} }])
+      expect(listenWith(options)).toThrow(/not available yet/);
+    expect(connectWith({ protocol: 2, reconnect: false, heartbeat: false })).not.toThrow();
+  });
+
+  it('out of range name the value', () => {
+    for (const name of ['sendTimeout', 'requestTimeout', 'handshakeTimeout']) {
+      for (const value of [Infinity, NaN, 0, -1, 2 ** 31])
+        expect(connectWith({ [name]: value }), `${name} ${value}`).toThrow(RangeError);
+      expect(connectWith({ [name]: '5' })).toThrow(TypeError);
+    }
+    for (const value of [0, 1.5, 70_000, Infinity])
+      expect(connectWith({ inbox: { limit: value } })).toThrow(RangeError);
+    expect(connectWith({ concurrency: 0 })).toThrow(/concurrency is 0/);
+    expect(connectWith({ wait: 'spin' })).toThrow(/'spin'.*adaptive, park, poll/);
+    expect(connectWith({ lanes: { 1: { onFull: 'drop' } } })).toThrow(RangeError);
+    expect(connectWith({ router: {} })).toThrow(TypeError);
+    expect(connectWith({ codec: { marshal() {} } })).toThrow(TypeError);
+    expect(listenWith({ maxConnections: 0 })).toThrow(RangeError);
+    expect(() => waitTimeout({ timeout: Infinity }, 1)).toThrow(/Infinity/);
+    expect(() => waitTimeout({ signal: {} as AbortSignal }, 1)).toThrow(TypeError);
+  });
+
+  it('of services refuse ids, keys and capabilities that cannot be right', () => {
+    const services = (entries: object) => listenWith({ services: entries });
+    expect(services({ 'Eni Min': { key: KEY, capabilities: [] } })).toThrow(RangeError);
+    expect(services({ eipc: { key: KEY, capabilities: [] } })).toThrow(/serverId/);
+    expect(services({ a: { key: KEY, capabilities: [] }, b: { key: KEY, capabilities: [] } })).toThrow(/same key/);
+    expect(services({ a: { key: [], capabilities: [] } })).toThrow(RangeError);
+    expect(services({ a: { key: KEY, capabilities: [''] } })).toThrow(RangeError);
+    expect(services({ a: { key: KEY, capabilities: [], protocols: [1] } })).toThrow(/not available yet/);
+    expect(services({ a: { key: new Uint8Array(31), capabilities: [] } })).toThrow(/31 bytes/);
+    expect(services({ a: { key: 'text', capabilities: [] } })).toThrow(TypeError);
+  });
+
+  it('of suites know all names and accept what this build has', () => {
+    const address = parseAddress('shm:x');
+    expect(suiteNumbers(undefined, address)).toEqual([1]);
+    expect(suiteNumbers(['hmac-sha256'], address)).toEqual([1]);
+    expect(() => suiteNumbers(['aes-256-gcm'], address)).toThrow(/not available in this build/);
+    expect(() => suiteNumbers(['rot13' as 'aes-256-gcm'], address)).toThrow(/no suite 'rot13'/);
+    expect(() => suiteNumbers([], address)).toThrow(TypeError);
+  });
+
+  it('that a transport cannot honour are refused', async () => {
+    await expect(connect('shm:x', { ...CLIENT, lanes: { 1: { capacity: 65_536 } } })).rejects.toThrow(/fixed sizes/);
+    await expect(listen('unix:/tmp/x.sock', { ...SERVER, wait: 'poll' })).rejects.toThrow(/shm only/);
+    await expect(connect('tcp://localhost:1', CLIENT)).rejects.toThrow(/'tcp' is not available yet/);
+    await expect(listen([], SERVER)).rejects.toThrow(RangeError);
+  });
+});
+
+describe('keys', () => {
+  it('print only their id', () => {
+    const key = Key.fromBytes(KEY);
+    expect(String(key)).toMatch(/^Key\([0-9a-f]{16}\)$/);
+    expect(JSON.stringify(key)).toBe('{}');
+  });
+
+  it('that are phrases are refused unless written out', () => {
+    const phrase = Buffer.from('correct horse battery staple, twice over');
+    expect(() => Key.fromBytes(phrase)).toThrow(expect.objectContaining({ code: 'EIPC_KEY' }) as Error);
+    expect(Key.fromBytes(phrase, { dangerousPassphrase: true })).toBeInstanceOf(Key);
+  });
+});
