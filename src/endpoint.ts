@@ -151,8 +151,8 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
   }
 
   /**
-   * Sends messages in order, each in its lane, with few calls. Resolves when all are accepted; rejects with the first failure after every one
-   * was tried.
+   * Sends messages in order, each in its lane, with few calls. Resolves when all are accepted; rejects with the first failure, after which
+   * no further messages are tried.
    */
   sendBatch(messages: readonly Outgoing[], options?: WaitOptions): Promise<void> {
     return this.#sender.sendBatch(messages, this.#waitOf(options));

@@ -289,15 +289,3 @@ function decodeFloat32(bytes: Uint8Array): Float32Array {
   for (let index = 0; index < values.length; index += 1) values[index] = view.getFloat32(index * 4, true);
   return values;
 }
-
-/** Offset of word `k` of a descriptor, for the endpoint, which looks at some words before it makes a `Message`. */
-const DESCRIPTOR = {
-  frame: 0,
-  kinds: 1,
-  meta: 2,
-  lengths: 3,
-  payload: 4,
-  payloadLength: 5,
-  maxAge: 6,
-  frameLength: 7,
-} as const;

@@ -15,8 +15,8 @@ import type { Requests } from './request.js';
 import type { Counters } from './stats.js';
 import type { Link } from './transport/transport.js';
 
-/** Bytes of records pushed at once by `sendBatch`. */
-const BATCH_BYTES = 131_072;
+/** Bytes of records pushed at once by `sendBatch`: fewer records than may wait in a lane. */
+const BATCH_BYTES = 65_536;
 
 /** Sends the messages of one endpoint. */
 export class Sender {
@@ -96,7 +96,7 @@ export class Sender {
     return reply;
   }
 
-  /** Sends messages in order with few calls. Rejects with the first failure, after every message was tried. */
+  /** Sends messages in order with few calls. Rejects with the first failure; the messages behind those pushed with it are not tried. */
   async sendBatch(messages: readonly Outgoing[], wait: SendWait): Promise<void> {
     if (!this.isOpen) return this.#refuse();
     wait.signal?.throwIfAborted();
@@ -105,7 +105,10 @@ export class Sender {
     try {
       for (const message of messages) {
         writer.append(message, this.#shape);
-        if (writer.length >= BATCH_BYTES) this.#pushBatch(writer, wait, waiting);
+        if (writer.length < BATCH_BYTES) continue;
+        this.#pushBatch(writer, wait, waiting);
+        // What found no room waits before more is added: the number of waiting sends is bounded.
+        await allSettled(waiting.splice(0));
       }
     } finally {
       // Also when a message is wrong: those before it are sent, those after it are not.

@@ -112,7 +112,7 @@ describe.each(['shm', 'unix'])('over %s', (transport) => {
     expect((await server.receive()).payload).toEqual(floats);
     await client.send({ type: 'chat', payload: { text: 'ü\u2028🧠', n: [1, null] } });
     expect((await server.receive()).payload).toEqual({ text: 'ü\u2028🧠', n: [1, null] });
-    await client.send({ type: 'chat', payload: { a: 1n < 2n }, payloadFormat: 'msgpack' });
+    await client.send({ type: 'chat', payload: { a: true }, payloadFormat: 'msgpack' });
     expect((await server.receive()).payload).toEqual({ a: true });
     const before = BigInt(Date.now()) * 1_000_000n;
     await client.send({
@@ -163,6 +163,19 @@ describe.each(['shm', 'unix'])('over %s', (transport) => {
       expect((await server.receive({ timeout: 5_000 })).payload).toEqual({ n });
     }
     await producing;
+  });
+
+  it('a batch larger than every buffer waits for room and arrives whole', async () => {
+    const { client, server } = await pair({ inbox: { limit: 4 } });
+    const batch = Array.from({ length: 64 }, (_, n) => ({
+      type: 'features' as const,
+      payload: Buffer.alloc(65_536, n),
+    }));
+    const sending = client.sendBatch(batch, { timeout: 20_000 });
+    for (const { payload } of batch) {
+      expect(Buffer.compare((await server.receive({ timeout: 5_000 })).payload as Uint8Array, payload)).toBe(0);
+    }
+    await sending;
   });
 
   it.each(['fail', 'drop-newest', 'block'] as const)('a full lane set to %s says so', async (onFull) => {

@@ -41,14 +41,15 @@ pub(crate) trait Spinning {
 
 /// Pauses between two yields of the core: about a microsecond, so that a peer on the same core gets it soon.
 const PAUSES_PER_YIELD: u32 = 32;
-/// The longest a fruitless spin lasts: a doorbell costs some 60 µs across cores, so a longer wait saves nothing.
+/// The least a spin lasts.
 const SPIN: Duration = Duration::from_micros(50);
+/// The most it lasts, and the longest wait that is worth one. Two parked peers answer each other in some 100 µs, two spinning ones
+/// in one: without the patience to outlast one parked round trip they would never get out of it.
+const PATIENCE: Duration = Duration::from_micros(200);
 /// The longest the loop is kept from its other work while messages keep coming.
 const TURN: Duration = Duration::from_micros(250);
-/// Fruitless spins in a row after which spinning stops …
+/// Fruitless spins in a row after which spinning stops, until a doorbell shows that a wait was short again.
 const MISSES: u32 = 3;
-/// … but for every so many turns with traffic, to notice that it would pay again.
-const PROBE: u32 = 16;
 
 /// What the poller did so far.
 #[napi(object)]
@@ -67,9 +68,12 @@ pub(crate) struct PollerInner {
     idle: RefCell<Option<Handle>>,
     hot: RefCell<Vec<Weak<dyn Spinning>>>,
     misses: Cell<u32>,
+    /// How long to look now: grows with the waits that a doorbell ended, shrinks with those that looking ended.
+    patience: Cell<Duration>,
+    /// Since when the parked sessions have had nothing.
+    waiting_since: Cell<Option<Instant>>,
     /// Streams: keep the loop turning until then.
     turning_until: Cell<Option<Instant>>,
-    is_alone: bool,
     spins: Cell<u64>,
     hits: Cell<u64>,
     parks: Cell<u64>,
@@ -118,24 +122,33 @@ impl PollerInner {
         }
     }
 
+    /// A doorbell rang. How long the wait was says whether looking for that long would have been better.
+    pub(crate) fn woken(&self) {
+        if let Some(wait) = self.waiting_since.take().map(|since| since.elapsed())
+            && wait <= PATIENCE
+        {
+            self.patience.set((wait * 2).clamp(SPIN, PATIENCE));
+            self.misses.set(0);
+        }
+    }
+
     /// Runs before the loop sleeps.
     fn on_prepare(&self) {
         // Our own idle handle must not make the loop look busy to itself.
         self.set_turning(true, false);
         let begun = Instant::now();
-        let mut until = begun + self.budget();
+        let mut since = begun;
+        let mut budget = self.budget();
         let mut has_polling = false;
-        let mut has_hit = false;
+        let mut has_patience = false;
         let mut round = 0_u32;
-        self.spins.set(self.spins.get() + 1);
-        loop {
-            let hot = self.hot.borrow().clone();
-            if hot.is_empty() {
-                break;
-            }
+        self.spins.set(self.spins.get() + u64::from(!budget.is_zero()));
+        let mut hot = self.hot_sessions();
+        while !hot.is_empty() {
             let mut found = false;
-            for session in hot.iter().filter_map(Weak::upgrade) {
+            for session in &hot {
                 has_polling |= session.wait() == Wait::Poll;
+                has_patience |= session.wait() == Wait::Adaptive;
                 if session.look() {
                     found = true;
                     session.deliver();
@@ -143,18 +156,20 @@ impl PollerInner {
             }
             let now = Instant::now();
             if found {
-                has_hit = true;
+                self.hits.set(self.hits.get() + 1);
+                self.misses.set(0);
+                self.patience.set(self.patience.get().mul_f32(0.9).max(SPIN));
                 // JavaScript ran: whatever it started (timers, immediates, I/O) must not wait long.
                 if self.uv.backend_timeout() == 0 || now.duration_since(begun) >= TURN {
-                    self.hits.set(self.hits.get() + 1);
-                    self.misses.set(0);
                     self.set_turning(true, true);
                     return;
                 }
-                until = now + self.budget();
+                since = now;
+                budget = self.budget();
+                hot = self.hot_sessions();
                 continue;
             }
-            if now >= until {
+            if !has_patience || now.duration_since(since) >= budget {
                 break;
             }
             round = round.wrapping_add(1);
@@ -164,13 +179,15 @@ impl PollerInner {
                 std::hint::spin_loop()
             }
         }
-        if has_hit {
-            self.hits.set(self.hits.get() + 1);
-            self.misses.set(0);
-        } else {
+        if !budget.is_zero() {
             self.misses.set(self.misses.get().saturating_add(1));
         }
+        self.waiting_since.set(Some(since));
         self.cool_down(has_polling);
+    }
+
+    fn hot_sessions(&self) -> Vec<Rc<dyn Spinning>> {
+        self.hot.borrow().iter().filter_map(Weak::upgrade).collect()
     }
 
     /// Nothing came: park every session that may sleep, and let the loop sleep if all do.
@@ -201,20 +218,19 @@ impl PollerInner {
         }
     }
 
-    /// How long to look before giving up: nothing when the loop has other work, when the peer shares the only core, or when
-    /// looking has not paid.
+    /// How long to look before giving up: nothing when the loop has other work, or when looking has not paid.
     fn budget(&self) -> Duration {
-        let misses = self.misses.get();
-        let has_paid = misses < MISSES || misses.is_multiple_of(PROBE);
-        if self.is_alone || !has_paid || self.uv.backend_timeout() == 0 { Duration::ZERO } else { SPIN }
+        if self.misses.get() >= MISSES || self.uv.backend_timeout() == 0 {
+            Duration::ZERO
+        } else {
+            self.patience.get()
+        }
     }
 
     /// Streams: keeps the loop from sleeping for the length of one spin, so that the next chunk is read without a slow wake.
     fn keep_turning(&self) {
-        if !self.is_alone {
-            self.turning_until.set(Some(Instant::now() + SPIN));
-            self.set_turning(true, true);
-        }
+        self.turning_until.set(Some(Instant::now() + SPIN));
+        self.set_turning(true, true);
     }
 
     fn close(&self) {
@@ -257,8 +273,9 @@ impl Poller {
             idle: RefCell::new(None),
             hot: RefCell::new(Vec::new()),
             misses: Cell::new(0),
+            patience: Cell::new(SPIN),
+            waiting_since: Cell::new(None),
             turning_until: Cell::new(None),
-            is_alone: std::thread::available_parallelism().is_ok_and(|n| n.get() == 1),
             spins: Cell::new(0),
             hits: Cell::new(0),
             parks: Cell::new(0),

@@ -84,6 +84,7 @@ impl ShmInner {
     /// The control socket is readable or writable. Errors show as readable: the read says what happened.
     fn on_socket(&self, events: c_int) {
         let mut tells = false;
+        self.poller.woken();
         if let Some(link) = self.link.borrow_mut().as_mut() {
             if events & WRITABLE != 0 {
                 link.flush();
@@ -247,15 +248,12 @@ impl ShmSession {
         wait: u32,
         #[napi(ts_arg_type = "() => void")] on_event: Unknown<'_>,
     ) -> Result<Self, String> {
-        let link = SharedLink::client(
-            socket.take().map_err(internal)?,
-            options.config(true)?,
-            options.max_segment.into(),
-            clock::now(),
-        )
-        .map_err(|error| exception(&error))?;
-        let inner =
-            ShmInner::start(poller.inner(), env, link, wait_from(wait), on_event.raw()).map_err(internal)?;
+        let socket = socket.take().map_err(internal)?;
+        let wait = wait_from(wait, socket.pid);
+        let link =
+            SharedLink::client(socket, options.config(true)?, options.max_segment.into(), clock::now())
+                .map_err(|error| exception(&error))?;
+        let inner = ShmInner::start(poller.inner(), env, link, wait, on_event.raw()).map_err(internal)?;
         Ok(Self { inner })
     }
 
@@ -269,9 +267,10 @@ impl ShmSession {
         wait: u32,
         #[napi(ts_arg_type = "() => void")] on_event: Unknown<'_>,
     ) -> Result<Self, String> {
-        let link = SharedLink::server(socket.take().map_err(internal)?, server.config(), clock::now());
-        let inner =
-            ShmInner::start(poller.inner(), env, link, wait_from(wait), on_event.raw()).map_err(internal)?;
+        let socket = socket.take().map_err(internal)?;
+        let wait = wait_from(wait, socket.pid);
+        let link = SharedLink::server(socket, server.config(), clock::now());
+        let inner = ShmInner::start(poller.inner(), env, link, wait, on_event.raw()).map_err(internal)?;
         Ok(Self { inner })
     }
 
@@ -362,11 +361,12 @@ impl ShmSession {
     }
 }
 
-fn wait_from(number: u32) -> Wait {
+/// 0 adaptive, 1 park, 2 poll. Two ends in one process do not spin for each other unless told to: on one thread looking is in vain.
+fn wait_from(number: u32, peer: Option<u32>) -> Wait {
     match number {
-        1 => Wait::Park,
         2 => Wait::Poll,
-        _ => Wait::Adaptive,
+        0 if peer != Some(std::process::id()) => Wait::Adaptive,
+        _ => Wait::Park,
     }
 }
 

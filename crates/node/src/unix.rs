@@ -20,6 +20,7 @@ use crate::uv::{Handle, HandleKind, READABLE};
 pub(crate) struct Connected {
     pub(crate) descriptor: OwnedFd,
     pub(crate) uid: u32,
+    pub(crate) pid: Option<u32>,
 }
 
 /// A connected Unix socket before it becomes a session. Closed when it is collected unused.
@@ -41,7 +42,7 @@ impl UnixSocket {
             .descriptor
             .take()
             .ok_or_else(|| Error::from_reason("this socket was used or closed before"))?;
-        Ok(Connected { descriptor, uid: self.peer.uid })
+        Ok(Connected { descriptor, uid: self.peer.uid, pid: self.peer.pid })
     }
 }
 

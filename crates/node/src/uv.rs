@@ -115,6 +115,8 @@ pub(crate) struct Handle {
     raw: RawHandle,
     uv: Rc<Uv>,
     kind: HandleKind,
+    /// The events of a poll handle.
+    watched: Cell<c_int>,
 }
 
 impl Handle {
@@ -157,7 +159,7 @@ impl Handle {
             }
         }
         uv.open_handles.set(uv.open_handles.get() + 1);
-        Ok(Self { raw, uv: Rc::clone(uv), kind })
+        Ok(Self { raw, uv: Rc::clone(uv), kind, watched: Cell::new(0) })
     }
 
     /// Starts an idle or prepare handle. Starting twice is harmless.
@@ -184,9 +186,10 @@ impl Handle {
         }
     }
 
-    /// Watches the descriptor of a poll handle for `events`.
+    /// Watches the descriptor of a poll handle for `events`; 0 stops. Saying the same again costs nothing: libuv would queue the
+    /// descriptor for `epoll_ctl`, and a loop with something queued never counts as idle.
     pub(crate) fn watch(&self, events: c_int) {
-        if matches!(self.kind, HandleKind::Poll) {
+        if matches!(self.kind, HandleKind::Poll) && self.watched.replace(events) != events {
             // SAFETY: the handle is open until drop; changing the events of a started handle is allowed.
             unsafe { (self.uv.poll_start)(self.raw, events, on_poll) };
         }

@@ -1,0 +1,44 @@
+/**
+ * The measures by name. Each has an answering side, which says what to do with a message, and a driving side, which sends and times.
+ *
+ * @typedef {(payload: Uint8Array) => Uint8Array | undefined | void} Receive - called for each message; what it returns is sent back
+ *
+ * @typedef {object} Line - the driving end of a connection, made by a peer
+ * @property {(payload: Uint8Array) => void} send - hands over one message at once; the payload may be reused afterwards
+ * @property {(source: Source) => Promise<void>} pump - sends all messages of a source as fast as back-pressure allows
+ * @property {(payload: Uint8Array) => Promise<any>} [request] - resolves with the payload of the reply
+ * @property {string} [description] - what the contestant settled on, for the report
+ * @property {() => Promise<void>} close
+ *
+ * @typedef {object} Source - where a pump takes its messages from
+ * @property {() => Buffer} payload - makes a payload
+ * @property {(payload: Uint8Array) => boolean} stamp - makes it the next message; false when that message is the last one
+ *
+ * @typedef {object} Settings
+ * @property {number} size - bytes of payload
+ * @property {number} seconds - measured
+ * @property {number} warmUpSeconds - before that
+ * @property {number} rate - messages a second of the fixed-rate measure
+ *
+ * @typedef {(reason: string) => void} Fail - reports a wrong message and ends this side
+ *
+ * @typedef {object} Measure
+ * @property {string} title
+ * @property {'latency' | 'throughput'} kind
+ * @property {string} explanation - one line under the title of its table
+ * @property {(settings: Settings, fail: Fail) => { receive: Receive, respond?: (payload: Uint8Array) => unknown }} answer
+ * @property {(settings: Settings, fail: Fail) => { receive: Receive, run: (line: Line) => Promise<object> }} drive
+ */
+import { fixedRate } from './fixed-rate.js';
+import { oneWay, oneWayBatch } from './one-way.js';
+import { request } from './request.js';
+import { roundTrip } from './round-trip.js';
+
+/** @type {Readonly<Record<string, Measure>>} */
+export const MEASURES = {
+  'round-trip': roundTrip,
+  request,
+  'fixed-rate': fixedRate,
+  'one-way': oneWay,
+  'one-way-batch': oneWayBatch,
+};

@@ -1,0 +1,105 @@
+/**
+ * From the figures of rounds to those of the tables: the median over rounds for each figure (the worst round for `max`), and ratios taken
+ * within a round, where both contestants ran a moment apart, before their median.
+ */
+import { BASELINES } from './contestants.js';
+import { MEASURES } from './measures/index.js';
+
+/**
+ * @typedef {object} Outcome - of one point
+ * @property {number} round
+ * @property {'two' | 'one'} placement
+ * @property {string} measure
+ * @property {string} contestant
+ * @property {string} description
+ * @property {any} result
+ *
+ * @typedef {object} Row
+ * @property {'two' | 'one'} placement
+ * @property {string} measure
+ * @property {string} contestant
+ * @property {string} description
+ * @property {number} rounds
+ * @property {Record<string, number>} figures
+ * @property {number} spread - (largest - smallest) / median of the leading figure over rounds
+ * @property {Record<string, number | null>} ratios - by baseline; above 1 is better than the baseline
+ */
+
+/**
+ * @param {readonly Outcome[]} outcomes
+ * @returns {Row[]}
+ */
+export function summarise(outcomes) {
+  const groups = groupBy(outcomes, groupKey);
+  return [...groups.values()].map((group) => {
+    const { placement, measure, contestant, description } = group[0];
+    const leading = leadingFigure(measure);
+    const values = group.map(({ result }) => result[leading]);
+    return {
+      placement,
+      measure,
+      contestant,
+      description,
+      rounds: group.length,
+      figures: medians(group.map(({ result }) => result)),
+      spread: (Math.max(...values) - Math.min(...values)) / median(values),
+      ratios: Object.fromEntries(BASELINES.map((baseline) => [baseline, ratioTo(baseline, group, outcomes)])),
+    };
+  });
+}
+
+/**
+ * @param {readonly number[]} values - at least one
+ * @returns {number}
+ */
+export function median(values) {
+  const sorted = [...values].sort((one, other) => one - other);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}
+
+/** @param {string} measure */
+function leadingFigure(measure) {
+  return MEASURES[measure].kind === 'latency' ? 'p50' : 'perSecond';
+}
+
+function medians(results) {
+  return Object.fromEntries(
+    Object.keys(results[0]).map((name) => {
+      const values = results.map((result) => result[name]);
+      return [name, name === 'max' ? Math.max(...values) : median(values)];
+    }),
+  );
+}
+
+/** A baseline that does not take a measure is represented by its nearest: requests are compared with echoes, batches with single messages. */
+const SUBSTITUTES = { request: 'round-trip', 'one-way-batch': 'one-way' };
+
+function ratioTo(baseline, group, outcomes) {
+  const { placement, measure } = group[0];
+  const figure = leadingFigure(measure);
+  const find = (round, name) =>
+    outcomes.find(
+      (other) =>
+        other.contestant === baseline &&
+        other.round === round &&
+        other.placement === placement &&
+        other.measure === name,
+    );
+  const ratios = group.flatMap(({ round, result }) => {
+    const base = find(round, measure) ?? find(round, SUBSTITUTES[measure]);
+    if (base === undefined) return [];
+    return [figure === 'p50' ? base.result.p50 / result.p50 : result.perSecond / base.result.perSecond];
+  });
+  return ratios.length === 0 ? null : median(ratios);
+}
+
+function groupKey({ placement, measure, contestant }) {
+  return `${placement} ${measure} ${contestant}`;
+}
+
+function groupBy(list, keyOf) {
+  const groups = new Map();
+  for (const item of list) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
+  return groups;
+}
