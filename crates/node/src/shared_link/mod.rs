@@ -9,14 +9,13 @@ use std::sync::Arc;
 use eipc_core::crypto::random::Random;
 use eipc_core::wire::{Deframed, Deframer};
 use eipc_core::{
-    ClientConfig, CloseFrame, CloseReason, Code, Connection, Error, Features, Lane, Received, Role,
-    ServerConfig, Session, State, Time,
+    ClientConfig, CloseFrame, Code, Connection, Error, Lane, Received, Role, ServerConfig, Session, State,
+    Time,
 };
 use eipc_shm::doorbell;
-use eipc_shm::{ALL_LANES, Capacities, Direction, MemfdRegion, Offer, Reply};
+use eipc_shm::{ALL_LANES, MemfdRegion, Offer};
 
 use crate::batch::Delivery;
-use crate::clock;
 use crate::control_socket::ControlSocket;
 use crate::ended::Ended;
 use crate::shared_plane::SharedPlane;
@@ -24,6 +23,9 @@ use crate::unix::Connected;
 
 /// One read of the control socket (docs/shm-abi.md, "Waking").
 const READ: usize = 4_096;
+
+mod ending;
+mod handover;
 
 /// A connection whose messages travel through shared memory.
 pub(crate) struct SharedLink {
@@ -232,91 +234,6 @@ impl SharedLink {
         }
     }
 
-    // ── the hand-over ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    fn handle_established(&mut self) -> Result<(), Error> {
-        let Some(session) = self.connection.session() else { return Err(Error::from(Code::Internal)) };
-        if !session.features.contains(Features::SHARED_MEMORY) {
-            return Err(Error::new(
-                Code::HandshakeFailed,
-                "the peer does not offer shared memory at a shm: address",
-            ));
-        }
-        if session.role == Role::Client {
-            return Ok(()); // the offer comes next
-        }
-        let offer = Offer::memfd(Capacities::DEFAULT, session.session_id);
-        let (region, descriptor) = eipc_shm::map::memfd::create(&offer).map_err(|error| {
-            Error::with(Code::Transport, format!("the shared memory could not be made: {error}"))
-        })?;
-        self.queue_transmit(); // SessionAccept goes first
-        self.connection.send_segment(&offer.encode())?;
-        let bytes = self.take_transmit();
-        self.socket.queue(bytes, Some(descriptor));
-        self.offered = Some((offer, region));
-        Ok(())
-    }
-
-    fn handle_segment(&mut self, payload: &[u8]) -> Result<(), Error> {
-        match self.connection.session().map(|session| session.role) {
-            Some(Role::Client) => self.handle_offer(payload),
-            Some(Role::Server) => self.handle_reply(payload),
-            None => Err(Error::from(Code::Protocol)),
-        }
-    }
-
-    fn handle_offer(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let generation = self.connection.session().map_or(0, |session| session.session_id);
-        if self.plane.is_some() {
-            return Err(Error::new(Code::Protocol, "a second offer of a segment"));
-        }
-        let descriptor = self.handed_over.take();
-        let opened = Offer::decode(payload, generation, self.max_segment)
-            .map_err(|error| (error.reason(), error.to_string()))
-            .and_then(|offer| {
-                let missing =
-                    || (Some(eipc_shm::Reason::Descriptor), "no descriptor came with the offer".to_owned());
-                let descriptor = descriptor.ok_or_else(missing)?;
-                eipc_shm::map::memfd::open(descriptor, &offer, self.peer_uid)
-                    .map_err(|error| (Some(error.reason()), error.to_string()))
-            });
-        match opened {
-            Ok(region) => {
-                self.connection.send_segment(&Reply::Ready.encode())?;
-                self.queue_transmit();
-                self.use_segment(region, Direction::ClientToServer)
-            }
-            Err((reason, context)) => {
-                if let Some(reason) = reason {
-                    self.connection.send_segment(&Reply::Refuse(reason).encode())?;
-                    self.queue_transmit();
-                }
-                Err(Error::with(Code::Protocol, format!("the segment was refused: {context}")))
-            }
-        }
-    }
-
-    fn handle_reply(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let Some((_, region)) = self.offered.take() else {
-            return Err(Error::new(Code::Protocol, "an S frame without an offer"));
-        };
-        match Reply::decode(payload) {
-            Ok(Reply::Ready) => self.use_segment(region, Direction::ServerToClient),
-            Ok(Reply::Refuse(reason)) => {
-                Err(Error::with(Code::Protocol, format!("the client refused the segment ({reason:?})")))
-            }
-            Err(error) => Err(Error::with(Code::Protocol, error.to_string())),
-        }
-    }
-
-    fn use_segment(&mut self, region: MemfdRegion, sends: Direction) -> Result<(), Error> {
-        let keys = self.connection.use_segment()?;
-        self.plane = Some(SharedPlane::new(region, sends, keys)?);
-        self.deframer.allow_doorbells();
-        self.has_news = true;
-        Ok(())
-    }
-
     // ── writing the control socket ──────────────────────────────────────────────────────────────────────────────────────
 
     fn take_transmit(&mut self) -> Vec<u8> {
@@ -384,37 +301,6 @@ impl SharedLink {
         }
     }
 
-    /// The session is over once everything the peer sent before its X, or before its death, was delivered.
-    fn finish_if_drained(&mut self, now: Time) {
-        let Some(plane) = self.plane.as_ref().filter(|_| self.ended.is_none()) else { return };
-        if let Some(close) = &self.peer_close {
-            let (expected, received) = (close.lanes.unwrap_or_default(), plane.received());
-            if received.iter().zip(expected).any(|(have, said)| *have > said) {
-                let error = Error::new(Code::Sequence, "more messages than the peer's close counted");
-                self.poison(&error);
-                return;
-            }
-            if received == expected {
-                let sent = plane.sent();
-                let ended = Ended::by_agreement(self.peer_close.as_ref());
-                let finished = self.connection.finish_close(Some(sent), now);
-                self.queue_transmit();
-                self.flush();
-                self.end(finished.map_or_else(|error| Ended::by_fault(&error), |()| ended));
-                return;
-            }
-        }
-        if self.socket.has_ended() && !plane.has_data_among(ALL_LANES) {
-            let error = match self.connection.state() {
-                // We had said X; that the peer left without its own is as good as an answer.
-                State::Closing if self.peer_close.is_none() => None,
-                _ => Some(Error::from(Code::PeerDown)),
-            };
-            let ended = error.as_ref().map_or_else(|| Ended::by_agreement(None), Ended::by_fault);
-            self.end(ended);
-        }
-    }
-
     /// Whether a lane the owner takes has something to deliver.
     pub(crate) fn has_data(&self) -> bool {
         self.plane.as_ref().is_some_and(|plane| plane.has_data_among(self.taken))
@@ -471,79 +357,5 @@ impl SharedLink {
 
     pub(crate) fn dropped_by_peer(&self, lane: Lane) -> u64 {
         self.plane.as_ref().map_or(0, |plane| plane.dropped_by_peer(lane))
-    }
-
-    // ── time and ends ───────────────────────────────────────────────────────────────────────────────────────────────────
-
-    /// Milliseconds until `handle_timeout` is due.
-    pub(crate) fn timeout_ms(&self, now: Time) -> Option<u32> {
-        self.connection.poll_deadline().map(|deadline| clock::milliseconds_between(now, deadline))
-    }
-
-    pub(crate) fn handle_timeout(&mut self, now: Time) {
-        // After the peer's X the time limit is for records that are missing, not for a consumer that has not taken them yet.
-        let has_records = self.plane.as_ref().is_some_and(|plane| plane.has_data_among(ALL_LANES));
-        if self.peer_close.is_some() && has_records {
-            return;
-        }
-        let handled = self.connection.handle_timeout(now);
-        self.queue_transmit();
-        self.flush();
-        match handled {
-            Err(error) => self.fail(&error),
-            Ok(()) if self.connection.is_expiring() => self.close(CloseReason::Time, now),
-            Ok(()) if self.connection.state() == State::Closed => {
-                self.end(Ended::by_agreement(self.peer_close.as_ref()))
-            }
-            Ok(()) => {}
-        }
-    }
-
-    /// Starts the authenticated close; without a session there is nothing to authenticate.
-    pub(crate) fn close(&mut self, reason: CloseReason, now: Time) {
-        match &self.plane {
-            Some(plane) => {
-                let sent = plane.sent();
-                if let Err(error) = self.connection.close(reason, Some(sent), now) {
-                    self.fail(&error);
-                    return;
-                }
-                self.queue_transmit();
-                self.flush();
-                self.has_news = true;
-                self.finish_if_drained(now);
-            }
-            None => self.end(Ended::by_agreement(None)),
-        }
-    }
-
-    /// Ends at once; `code` of the error table, 0 for a plain close.
-    pub(crate) fn destroy(&mut self, code: i32) {
-        let ended = Code::from_value(code)
-            .map_or_else(|| Ended::by_agreement(None), |code| Ended::by_fault(&code.into()));
-        self.end(ended);
-    }
-
-    /// The one way into the poisoned state (docs/shm-abi.md, "A hostile peer", 4): no further access to the segment, the alert,
-    /// the reason kept for the audit.
-    fn poison(&mut self, error: &Error) {
-        self.plane = None;
-        let _ = self.connection.abort(error.clone());
-        self.queue_transmit();
-        self.flush();
-        self.end(Ended::by_poison(error));
-    }
-
-    /// A fault on the control socket. Where the core found it, it has queued its alert already.
-    fn fail(&mut self, error: &Error) {
-        let _ = self.connection.abort(error.clone());
-        self.queue_transmit();
-        self.flush();
-        self.end(Ended::by_fault(error));
-    }
-
-    fn end(&mut self, ended: Ended) {
-        self.ended.get_or_insert(ended);
-        self.has_news = true;
     }
 }

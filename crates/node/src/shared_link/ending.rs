@@ -1,0 +1,115 @@
+//! How a shared-memory connection ends: authenticated close, end of stream, poison, faults, time.
+//!
+//! Everything the peer published before its end is delivered first; nothing read after a fault is.
+
+use eipc_core::{CloseReason, Code, Error, State, Time};
+use eipc_shm::ALL_LANES;
+
+use super::SharedLink;
+use crate::clock;
+use crate::ended::Ended;
+
+impl SharedLink {
+    /// The session is over once everything the peer sent before its X, or before its death, was delivered.
+    pub(super) fn finish_if_drained(&mut self, now: Time) {
+        let Some(plane) = self.plane.as_ref().filter(|_| self.ended.is_none()) else { return };
+        if let Some(close) = &self.peer_close {
+            let (expected, received) = (close.lanes.unwrap_or_default(), plane.received());
+            if received.iter().zip(expected).any(|(have, said)| *have > said) {
+                let error = Error::new(Code::Sequence, "more messages than the peer's close counted");
+                self.poison(&error);
+                return;
+            }
+            if received == expected {
+                let sent = plane.sent();
+                let ended = Ended::by_agreement(self.peer_close.as_ref());
+                let finished = self.connection.finish_close(Some(sent), now);
+                self.queue_transmit();
+                self.flush();
+                self.end(finished.map_or_else(|error| Ended::by_fault(&error), |()| ended));
+                return;
+            }
+        }
+        if self.socket.has_ended() && !plane.has_data_among(ALL_LANES) {
+            let error = match self.connection.state() {
+                // We had said X; that the peer left without its own is as good as an answer.
+                State::Closing if self.peer_close.is_none() => None,
+                _ => Some(Error::from(Code::PeerDown)),
+            };
+            let ended = error.as_ref().map_or_else(|| Ended::by_agreement(None), Ended::by_fault);
+            self.end(ended);
+        }
+    }
+
+    /// Milliseconds until `handle_timeout` is due.
+    pub(crate) fn timeout_ms(&self, now: Time) -> Option<u32> {
+        self.connection.poll_deadline().map(|deadline| clock::milliseconds_between(now, deadline))
+    }
+
+    pub(crate) fn handle_timeout(&mut self, now: Time) {
+        // After the peer's X the time limit is for records that are missing, not for a consumer that has not taken them yet.
+        let has_records = self.plane.as_ref().is_some_and(|plane| plane.has_data_among(ALL_LANES));
+        if self.peer_close.is_some() && has_records {
+            return;
+        }
+        let handled = self.connection.handle_timeout(now);
+        self.queue_transmit();
+        self.flush();
+        match handled {
+            Err(error) => self.fail(&error),
+            Ok(()) if self.connection.is_expiring() => self.close(CloseReason::Time, now),
+            Ok(()) if self.connection.state() == State::Closed => {
+                self.end(Ended::by_agreement(self.peer_close.as_ref()))
+            }
+            Ok(()) => {}
+        }
+    }
+
+    /// Starts the authenticated close; without a session there is nothing to authenticate.
+    pub(crate) fn close(&mut self, reason: CloseReason, now: Time) {
+        match &self.plane {
+            Some(plane) => {
+                let sent = plane.sent();
+                if let Err(error) = self.connection.close(reason, Some(sent), now) {
+                    self.fail(&error);
+                    return;
+                }
+                self.queue_transmit();
+                self.flush();
+                self.has_news = true;
+                self.finish_if_drained(now);
+            }
+            None => self.end(Ended::by_agreement(None)),
+        }
+    }
+
+    /// Ends at once; `code` of the error table, 0 for a plain close.
+    pub(crate) fn destroy(&mut self, code: i32) {
+        let ended = Code::from_value(code)
+            .map_or_else(|| Ended::by_agreement(None), |code| Ended::by_fault(&code.into()));
+        self.end(ended);
+    }
+
+    /// The one way into the poisoned state (docs/shm-abi.md, "A hostile peer", 4): no further access to the segment, the alert,
+    /// the reason kept for the audit.
+    pub(super) fn poison(&mut self, error: &Error) {
+        self.plane = None;
+        let _ = self.connection.abort(error.clone());
+        self.queue_transmit();
+        self.flush();
+        self.end(Ended::by_poison(error));
+    }
+
+    /// A fault on the control socket. Where the core found it, it has queued its alert already.
+    pub(super) fn fail(&mut self, error: &Error) {
+        let _ = self.connection.abort(error.clone());
+        self.queue_transmit();
+        self.flush();
+        self.end(Ended::by_fault(error));
+    }
+
+    pub(super) fn end(&mut self, ended: Ended) {
+        self.ended.get_or_insert(ended);
+        self.has_news = true;
+    }
+}

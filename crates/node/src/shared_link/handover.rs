@@ -1,0 +1,94 @@
+//! The hand-over of the segment: the server's offer with its descriptor, the client's answer (docs/shm-abi.md, "Hand-over").
+//!
+//! A segment that is refused ends the connection: there is no silent return to the stream.
+
+use eipc_core::{Code, Error, Features, Role};
+use eipc_shm::{Capacities, Direction, MemfdRegion, Offer, Reply};
+
+use super::SharedLink;
+use crate::shared_plane::SharedPlane;
+
+impl SharedLink {
+    pub(super) fn handle_established(&mut self) -> Result<(), Error> {
+        let Some(session) = self.connection.session() else { return Err(Error::from(Code::Internal)) };
+        if !session.features.contains(Features::SHARED_MEMORY) {
+            return Err(Error::new(
+                Code::HandshakeFailed,
+                "the peer does not offer shared memory at a shm: address",
+            ));
+        }
+        if session.role == Role::Client {
+            return Ok(()); // the offer comes next
+        }
+        let offer = Offer::memfd(Capacities::DEFAULT, session.session_id);
+        let (region, descriptor) = eipc_shm::map::memfd::create(&offer).map_err(|error| {
+            Error::with(Code::Transport, format!("the shared memory could not be made: {error}"))
+        })?;
+        self.queue_transmit(); // SessionAccept goes first
+        self.connection.send_segment(&offer.encode())?;
+        let bytes = self.take_transmit();
+        self.socket.queue(bytes, Some(descriptor));
+        self.offered = Some((offer, region));
+        Ok(())
+    }
+
+    pub(super) fn handle_segment(&mut self, payload: &[u8]) -> Result<(), Error> {
+        match self.connection.session().map(|session| session.role) {
+            Some(Role::Client) => self.handle_offer(payload),
+            Some(Role::Server) => self.handle_reply(payload),
+            None => Err(Error::from(Code::Protocol)),
+        }
+    }
+
+    pub(super) fn handle_offer(&mut self, payload: &[u8]) -> Result<(), Error> {
+        let generation = self.connection.session().map_or(0, |session| session.session_id);
+        if self.plane.is_some() {
+            return Err(Error::new(Code::Protocol, "a second offer of a segment"));
+        }
+        let descriptor = self.handed_over.take();
+        let opened = Offer::decode(payload, generation, self.max_segment)
+            .map_err(|error| (error.reason(), error.to_string()))
+            .and_then(|offer| {
+                let missing =
+                    || (Some(eipc_shm::Reason::Descriptor), "no descriptor came with the offer".to_owned());
+                let descriptor = descriptor.ok_or_else(missing)?;
+                eipc_shm::map::memfd::open(descriptor, &offer, self.peer_uid)
+                    .map_err(|error| (Some(error.reason()), error.to_string()))
+            });
+        match opened {
+            Ok(region) => {
+                self.connection.send_segment(&Reply::Ready.encode())?;
+                self.queue_transmit();
+                self.use_segment(region, Direction::ClientToServer)
+            }
+            Err((reason, context)) => {
+                if let Some(reason) = reason {
+                    self.connection.send_segment(&Reply::Refuse(reason).encode())?;
+                    self.queue_transmit();
+                }
+                Err(Error::with(Code::Protocol, format!("the segment was refused: {context}")))
+            }
+        }
+    }
+
+    pub(super) fn handle_reply(&mut self, payload: &[u8]) -> Result<(), Error> {
+        let Some((_, region)) = self.offered.take() else {
+            return Err(Error::new(Code::Protocol, "an S frame without an offer"));
+        };
+        match Reply::decode(payload) {
+            Ok(Reply::Ready) => self.use_segment(region, Direction::ServerToClient),
+            Ok(Reply::Refuse(reason)) => {
+                Err(Error::with(Code::Protocol, format!("the client refused the segment ({reason:?})")))
+            }
+            Err(error) => Err(Error::with(Code::Protocol, error.to_string())),
+        }
+    }
+
+    pub(super) fn use_segment(&mut self, region: MemfdRegion, sends: Direction) -> Result<(), Error> {
+        let keys = self.connection.use_segment()?;
+        self.plane = Some(SharedPlane::new(region, sends, keys)?);
+        self.deframer.allow_doorbells();
+        self.has_news = true;
+        Ok(())
+    }
+}
