@@ -34,12 +34,14 @@ impl<'a> FrameV1<'a> {
     /// # Errors
     /// Those of [`RawFrame::parse`], where a frame without a tag passes as one that has none.
     pub fn decode(bytes: &'a mut [u8]) -> Result<Self> {
-        let is_signed = bytes.get(PREAMBLE_FLAGS) != Some(&0);
-        let (flags, tag_len) = if is_signed { (FLAG_MAC, MAC_LEN) } else { (0, 0) };
-        let expect = Expect { version: VERSION_1, flags, tag_len, max_frame: MAX_FRAME_SIZE };
-        let raw = RawFrame::parse(bytes, &expect)?;
+        let expect = if bytes.get(FLAGS_AT) == Some(&0) { UNSIGNED } else { expect(MAX_FRAME_SIZE) };
+        Self::of_raw(RawFrame::parse(bytes, &expect)?)
+    }
+
+    /// Names the parts of a frame of which nothing but the shape, or also the tag, was checked.
+    pub(crate) fn of_raw(raw: RawFrame<'a>) -> Result<Self> {
         let (kind, header_len) = (raw.kind(), raw.header_len());
-        let mac = is_signed.then(|| raw.tag().first_chunk().copied()).flatten();
+        let mac = raw.tag().first_chunk().copied();
         let signed: &[u8] = raw.into_signed();
         let parts = signed.get(PREAMBLE_LEN..).and_then(|body| body.split_at_checked(header_len));
         let (header, payload) = parts.ok_or(Error::new(Code::Internal, "a parsed frame is shorter"))?;
@@ -86,8 +88,15 @@ impl<'a> FrameV1<'a> {
     }
 }
 
+/// What a session demands of every v1 frame.
+pub(crate) const fn expect(max_frame: usize) -> Expect {
+    Expect { version: VERSION_1, flags: FLAG_MAC, tag_len: MAC_LEN, max_frame }
+}
+
+/// A frame that has no tag and says so.
+const UNSIGNED: Expect = Expect { version: VERSION_1, flags: 0, tag_len: 0, max_frame: MAX_FRAME_SIZE };
 /// Where the flags are in a frame.
-const PREAMBLE_FLAGS: usize = 7;
+const FLAGS_AT: usize = 7;
 
 #[cfg(test)]
 mod tests {
@@ -128,7 +137,7 @@ mod tests {
     fn unknown_flags_are_refused() {
         for flags in 2..=255 {
             let mut bytes = FRAME.encode().unwrap();
-            bytes[PREAMBLE_FLAGS] = flags;
+            bytes[FLAGS_AT] = flags;
             assert_eq!(FrameV1::decode(&mut bytes).unwrap_err().code, Code::UnsupportedFlags, "{flags}");
         }
     }
