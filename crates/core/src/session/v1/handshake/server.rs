@@ -77,13 +77,15 @@ impl ServerStart {
     ) -> Outcome<(Vec<u8>, AwaitResponse)> {
         let (credential, mut sealer, mut opener) = self.identify(frame)?;
         let accepts_acks = self.0.options.ack_handshake;
-        let allows = |kind| kind == Kind::Auth || (kind == Kind::Ack && accepts_acks);
         let mut style = Style::Typed;
         let mut request_id = String::new();
-        let claim = opener.receive_kind(frame, allows).and_then(|envelope| {
-            if envelope.kind() == Kind::Ack {
+        let allows = |kind| {
+            if kind == Kind::Ack && accepts_acks {
                 style = Style::Acks;
             }
+            kind == Kind::Auth || style == Style::Acks
+        };
+        let claim = opener.receive_kind(frame, allows).and_then(|envelope| {
             request_id = envelope.meta().request_id.clone().into_owned();
             check_claim(&envelope, &credential)
         });
