@@ -16,6 +16,9 @@ fn a_handshake_ends_with_the_same_session_at_both_ends() {
     assert_eq!(server.capabilities, client.capabilities);
     assert_eq!((client.ttl_ms, server.ttl_ms), (0, 3_600_000));
     assert!(!pair.server.connection.is_hello_forged());
+    for end in [&pair.client, &pair.server] {
+        assert!(!format!("{:?}", end.connection).contains(&client.session_id), "tokens stay out of logs");
+    }
 }
 
 #[test]

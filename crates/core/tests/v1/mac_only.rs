@@ -57,6 +57,19 @@ fn a_known_peer_is_the_only_one_from_the_first_frame_on() {
 }
 
 #[test]
+fn an_unknown_peer_gives_itself_an_id() {
+    for wrong in ["", "a\nb", &"x".repeat(65)] {
+        let frame = signed(NIA, b'c', &header(wrong, "", 1), b"");
+        assert_eq!(code(&end(config("hello-server")).receive(&frame, Time(0))), Some(Code::Identity));
+        let mut any = config("hello-server");
+        any.options.source = SourceRule::Any;
+        let mut any = end(any);
+        assert_eq!(code(&any.receive(&frame, Time(0))), None);
+        assert_eq!(any.connection.session().unwrap().peer_id, None);
+    }
+}
+
+#[test]
 fn the_session_id_is_sent_and_not_compared() {
     let mut with_id = config("hello-client");
     with_id.session_id = "mine".into();

@@ -7,6 +7,7 @@
 //! The order of checks of `docs/wire.md` ("Receiver") is the order of these types. Nothing changes before
 //! the last of them, and the first refused frame is the last.
 
+use super::is_id;
 use super::key::Key;
 use super::options::{Options, SessionIdRule, SourceRule};
 use super::replay::ReplayWindow;
@@ -143,7 +144,7 @@ impl Opener {
         let raw = RawFrame::parse(bytes, &self.expect)?;
         let headed = verify(raw, &self.key)?.read(allows, self.timestamp)?;
         let envelope = self.names.attribute(headed)?.admit(&mut self.window)?;
-        if self.names.peer_id.is_none() {
+        if self.names.peer_id.is_none() && is_id(&envelope.meta.source) {
             self.names.peer_id = Some(envelope.meta.source.clone().into_owned());
         }
         Ok(envelope)
@@ -226,10 +227,14 @@ impl Names {
         if header.service_id == self.own_id {
             return Err(Error::new(Code::Reflection, "a frame under the own service id"));
         }
-        let is_peer = self.peer_id.as_ref().is_none_or(|peer_id| header.service_id == *peer_id);
+        let is_peer = match &self.peer_id {
+            Some(peer_id) => header.service_id == *peer_id,
+            None => is_id(&header.service_id),
+        };
         if !is_peer && self.source == SourceRule::Peer {
             return Err(Error::new(Code::Identity, "another service id than the key's"));
         }
+        // No secret is compared: the token is in clear in every frame, behind a tag of the same key.
         let is_session = self.token.as_ref().is_none_or(|token| header.session_id == *token);
         let is_absent = header.session_id.is_empty() && self.session_id == SessionIdRule::WhenPresent;
         if !(is_session || is_absent) {

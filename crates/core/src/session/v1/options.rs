@@ -9,6 +9,7 @@ use crate::session::Role;
 use crate::session::config::HANDSHAKE_TIMEOUT;
 use crate::wire::header_v1::TimestampRule;
 use crate::wire::limits::{MAX_FRAME_SIZE, UNAUTHENTICATED_FRAME_LIMIT};
+use core::fmt;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -28,7 +29,8 @@ pub enum SessionIdRule {
     /// The token. An empty one is wrong too.
     #[default]
     Always,
-    /// The token, or empty: for the C SDK.
+    /// The token, or empty: for the C SDK. Frames without one that were recorded in another session of the
+    /// same key then pass too, if they count further.
     WhenPresent,
 }
 
@@ -156,8 +158,8 @@ impl MacConfig {
     }
 }
 
-/// What is known about an authenticated session.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// What is known about an authenticated session. `Debug` leaves the token out.
+#[derive(Clone, PartialEq, Eq)]
 pub struct Session {
     /// Which side this is. Without a handshake, who begins with [`MacConfig`] is the client.
     pub role: Role,
@@ -174,4 +176,12 @@ pub struct Session {
     pub ttl_ms: u64,
     /// The largest frame in either direction.
     pub max_frame: usize,
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut out = formatter.debug_struct("v1::Session");
+        out.field("role", &self.role).field("own_id", &self.own_id).field("peer_id", &self.peer_id);
+        out.field("capabilities", &self.capabilities).finish_non_exhaustive()
+    }
 }
