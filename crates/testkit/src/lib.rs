@@ -10,6 +10,7 @@
 )]
 
 mod pair;
+pub mod v1;
 pub mod vectors;
 
 pub use pair::{End, Pair, Seen, meta, record};

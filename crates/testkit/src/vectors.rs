@@ -108,12 +108,12 @@ impl Reject {
     }
 }
 
-fn load(name: &str) -> Value {
+pub(crate) fn load(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test/vectors").join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap()
 }
 
-fn rows(value: &Value, field: &str) -> Vec<Value> {
+pub(crate) fn rows(value: &Value, field: &str) -> Vec<Value> {
     value[field].as_array().unwrap_or_else(|| panic!("no list {field}")).clone()
 }

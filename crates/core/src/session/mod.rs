@@ -17,6 +17,7 @@ mod seal;
 mod sec_header;
 mod sequence;
 mod suite;
+pub mod v1;
 mod verify;
 
 pub use admission::AdmissionLimits;
