@@ -85,7 +85,7 @@ impl Sealer {
     /// # Errors
     /// Nothing that the peer would refuse is sealed: [`Code::UnsupportedType`] for a kind without a place
     /// on this plane, [`Code::BadHeader`] for a meta that is malformed or of another priority,
-    /// [`Code::MessageTooLarge`] above `max_frame`, [`Code::SessionExpired`] when the lane has no counter
+    /// [`Code::MessageTooLarge`] above `max_frame`, [`Code::Expired`] when the lane has no counter
     /// left. The caller may go on after each of them.
     pub fn seal(
         &mut self,
@@ -117,7 +117,7 @@ impl Sealer {
         let lane_sent = self.lane_of(lane);
         let counter = self.sent.of(lane_sent) + 1;
         if counter > MAX_FRAMES {
-            return Err(Error::new(Code::SessionExpired, "the lane has used all its counters"));
+            return Err(Error::new(Code::Expired, "the lane has used all its counters"));
         }
         let (signed, tag) = frame.split_at_mut_checked(frame.len() - self.tag_len()).ok_or(SHORT)?;
         let (preamble_out, rest) = signed.split_first_chunk_mut::<PREAMBLE_LEN>().ok_or(SHORT)?;
@@ -201,7 +201,7 @@ mod tests {
         sealer.sent.set(Lane::P2, MAX_FRAMES - 1);
         let mut seal = || sealer.seal(Kind::Intent, Lane::P2, MetaKind::Binary, 24, &mut frame());
         assert_eq!(seal(), Ok(()));
-        assert_eq!(seal().unwrap_err().code, Code::SessionExpired);
+        assert_eq!(seal().unwrap_err().code, Code::Expired);
         assert_eq!(sealer.counter(Lane::P2), MAX_FRAMES);
         assert_eq!(sealer.counter(Lane::P0), 0);
     }

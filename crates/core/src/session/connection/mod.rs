@@ -223,7 +223,7 @@ impl Connection {
     ///
     /// # Errors
     /// [`Code::Timeout`] when the handshake took too long, [`Code::Truncation`] when the owner could not
-    /// deliver up to the peer's counters in time, [`Code::SessionExpired`] when an expiring session was
+    /// deliver up to the peer's counters in time, [`Code::Expired`] when an expiring session was
     /// not closed in time. A peer that does not answer `X` is no error: the connection is closed.
     pub fn handle_timeout(&mut self, now: Time) -> Result<()> {
         let outcome = match &mut self.phase {

@@ -239,7 +239,7 @@ impl OpenSession {
             return Ok(Due::default());
         }
         if is_due(self.expiry_due) {
-            let error = Error::new(Code::SessionExpired, "the session was not closed in time");
+            let error = Error::new(Code::Expired, "the session was not closed in time");
             return Err(Failure { alert: self.alert(), ..Failure::silent(error) });
         }
         if self.expiry_due.is_none() && is_due(self.ends) {
