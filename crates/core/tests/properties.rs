@@ -39,10 +39,10 @@ impl Replay {
         let (hello, client) = ClientStart::new(config).unwrap().hello(&random).unwrap();
         let mut replay = Self { psk, hello, server_hello: Vec::new(), finish: Vec::new() };
         let (mut server_hello, server) = replay.start();
-        let (finish, client) = client.receive(&mut server_hello.clone()).unwrap();
+        let (finish, client) = client.receive(&mut server_hello.clone(), Time(0)).unwrap();
         replay.finish = finish;
         replay.server_hello.append(&mut server_hello);
-        let (mut accept, _) = server.receive(&mut replay.finish.clone()).unwrap();
+        let (mut accept, _) = server.receive(&mut replay.finish.clone(), Time(0)).unwrap();
         let client = client.receive(&mut accept).unwrap();
         (replay, client)
     }
@@ -59,7 +59,7 @@ impl Replay {
     fn openers(&self) -> (Opener, Opener) {
         let (server_hello, server) = self.start();
         assert_eq!(server_hello, self.server_hello);
-        let (_, server) = server.receive(&mut self.finish.clone()).unwrap();
+        let (_, server) = server.receive(&mut self.finish.clone(), Time(0)).unwrap();
         (server.planes.opener, server.planes.segment.unwrap().1)
     }
 }
@@ -67,7 +67,7 @@ impl Replay {
 fn sealed(sealer: &mut Sealer, priority: Priority, payload: &[u8]) -> Vec<u8> {
     let meta = Meta { request_id: "req-1".into(), capability: "ui:control".into(), ..meta(priority) };
     let (meta_len, mut frame) = record(&meta, payload, sealer.tag_len());
-    sealer.seal(Kind::Intent, priority, MetaKind::Binary, meta_len, &mut frame).unwrap();
+    sealer.seal(Kind::Intent, priority, MetaKind::Binary, meta_len, &mut frame, Time(0)).unwrap();
     frame
 }
 
@@ -200,7 +200,7 @@ proptest! {
                     meta_len = text.len();
                     frame = [&[0; 40], text.as_bytes(), payload, &[0; 32]].concat();
                 }
-                sealer.seal(Kind::Features, meta.priority, meta_kind, meta_len, &mut frame).unwrap();
+                sealer.seal(Kind::Features, meta.priority, meta_kind, meta_len, &mut frame, Time(0)).unwrap();
                 let envelope = opener.receive(&mut frame).unwrap();
                 prop_assert_eq!(envelope.meta(), meta);
                 prop_assert_eq!(envelope.payload(), &payload[..]);

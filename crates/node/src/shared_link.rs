@@ -250,7 +250,7 @@ impl SharedLink {
             Error::with(Code::Transport, format!("the shared memory could not be made: {error}"))
         })?;
         self.queue_transmit(); // SessionAccept goes first
-        self.connection.send_segment(&offer.encode())?;
+        self.connection.send_segment(&offer.encode(), clock::now())?;
         let bytes = self.take_transmit();
         self.socket.queue(bytes, Some(descriptor));
         self.offered = Some((offer, region));
@@ -282,13 +282,13 @@ impl SharedLink {
             });
         match opened {
             Ok(region) => {
-                self.connection.send_segment(&Reply::Ready.encode())?;
+                self.connection.send_segment(&Reply::Ready.encode(), clock::now())?;
                 self.queue_transmit();
                 self.use_segment(region, Direction::ClientToServer)
             }
             Err((reason, context)) => {
                 if let Some(reason) = reason {
-                    self.connection.send_segment(&Reply::Refuse(reason).encode())?;
+                    self.connection.send_segment(&Reply::Refuse(reason).encode(), clock::now())?;
                     self.queue_transmit();
                 }
                 Err(Error::with(Code::Protocol, format!("the segment was refused: {context}")))
@@ -345,14 +345,14 @@ impl SharedLink {
     // ── messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     /// Seals and pushes; see `push` in the boundary's description.
-    pub(crate) fn push(&mut self, batch: &mut [u8]) -> Result<usize, Error> {
+    pub(crate) fn push(&mut self, batch: &mut [u8], now: Time) -> Result<usize, Error> {
         if self.connection.state() != State::Open {
             return Err(Error::from(Code::Closed));
         }
         let Some(plane) = self.plane.as_mut() else {
             return Err(Error::new(Code::Protocol, "the session is not open yet"));
         };
-        let (accepted, rings, result) = plane.push(batch);
+        let (accepted, rings, result) = plane.push(batch, now);
         if rings {
             self.socket.ring();
         }
@@ -361,8 +361,10 @@ impl SharedLink {
             // What was accepted is on its way: the caller learns of the error with its next call.
             Err(_) if accepted > 0 => Ok(accepted),
             Err(error) => {
-                if error.code == Code::Poisoned {
-                    self.poison(&error);
+                match error.code {
+                    Code::Poisoned => self.poison(&error),
+                    Code::Expired => self.close(CloseReason::Time, now), // the lane has used its last epoch
+                    _ => {}
                 }
                 Err(error)
             }
@@ -477,7 +479,30 @@ impl SharedLink {
 
     /// Milliseconds until `handle_timeout` is due.
     pub(crate) fn timeout_ms(&self, now: Time) -> Option<u32> {
-        self.connection.poll_deadline().map(|deadline| clock::milliseconds_between(now, deadline))
+        let heartbeats = self.heartbeating().map(SharedPlane::deadline);
+        let deadline = [self.connection.poll_deadline(), heartbeats].into_iter().flatten().min();
+        deadline.map(|deadline| clock::milliseconds_between(now, deadline))
+    }
+
+    /// The rings, while this side may still send through them.
+    fn heartbeating(&self) -> Option<&SharedPlane> {
+        self.plane.as_ref().filter(|_| self.connection.state() == State::Open)
+    }
+
+    fn push_heartbeats(&mut self, now: Time) {
+        if self.heartbeating().is_none() {
+            return;
+        }
+        let Some(plane) = self.plane.as_mut() else { return };
+        let (rings, result) = plane.push_heartbeats(now);
+        if rings {
+            self.socket.ring();
+        }
+        match result {
+            Ok(()) => {}
+            Err(error) if error.code == Code::Expired => self.close(CloseReason::Time, now),
+            Err(error) => self.poison(&error),
+        }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time) {
@@ -495,7 +520,7 @@ impl SharedLink {
             Ok(()) if self.connection.state() == State::Closed => {
                 self.end(Ended::by_agreement(self.peer_close.as_ref()))
             }
-            Ok(()) => {}
+            Ok(()) => self.push_heartbeats(now),
         }
     }
 
@@ -528,7 +553,7 @@ impl SharedLink {
     /// the reason kept for the audit.
     fn poison(&mut self, error: &Error) {
         self.plane = None;
-        let _ = self.connection.abort(error.clone());
+        let _ = self.connection.abort(error.clone(), clock::now());
         self.queue_transmit();
         self.flush();
         self.end(Ended::by_poison(error));
@@ -536,7 +561,7 @@ impl SharedLink {
 
     /// A fault on the control socket. Where the core found it, it has queued its alert already.
     fn fail(&mut self, error: &Error) {
-        let _ = self.connection.abort(error.clone());
+        let _ = self.connection.abort(error.clone(), clock::now());
         self.queue_transmit();
         self.flush();
         self.end(Ended::by_fault(error));

@@ -126,11 +126,8 @@ fn check(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Suite> {
         return Err(Error::new(Code::Reflection, "the client has this server's own id"));
     }
     let offered = Suites(hello.suites);
-    let accepted = config.suites.iter().copied();
-    accepted
-        .filter(|suite| suite.is_available())
-        .find(|suite| offered.contains(*suite))
-        .ok_or(refused("no common suite"))
+    let mut accepted = config.suites.iter().copied();
+    accepted.find(|suite| offered.contains(*suite)).ok_or(refused("no common suite"))
 }
 
 /// Does the expensive part: key exchange, proof, state.
@@ -192,7 +189,7 @@ impl AwaitFinish {
     /// # Errors
     /// [`Code::HandshakeFailed`] for a wrong proof, [`Code::Protocol`] for a frame that is none of the
     /// handshake, the codes of [`RawFrame::parse`](crate::wire::RawFrame::parse) for a malformed one.
-    pub fn receive(self, frame: &mut [u8]) -> Result<(Vec<u8>, Established)> {
+    pub fn receive(self, frame: &mut [u8], now: Time) -> Result<(Vec<u8>, Established)> {
         let raw = expect_kind(frame, Kind::AuthResponse)?;
         if !raw.payload().is_empty() {
             return Err(refused("ClientFinish has no payload"));
@@ -209,6 +206,7 @@ impl AwaitFinish {
             session.suite,
             session.features,
             session.max_frame,
+            now,
         )?;
         let accept = Accept {
             server_id: session.server_id.clone(),
@@ -216,7 +214,7 @@ impl AwaitFinish {
             ttl_ms: session.ttl_ms,
             max_frame: session.max_frame,
         };
-        let accept = planes.sealer.seal_control(Kind::AuthResponse, &accept.write())?;
+        let accept = planes.sealer.seal_control(Kind::AuthResponse, &accept.write(), now)?;
         let exporter = master.exporter()?;
         drop((self.half_open, self.config));
         Ok((accept, Established { session, planes, exporter, live: Some(self.live) }))
