@@ -361,4 +361,38 @@ mod tests {
         assert_eq!(forger.send(&mut opener, b'i', refused, &[]), Some(Code::BadHeader));
         assert_eq!(forger.send(&mut opener, b'i', good, &meta(Priority::P1)), Some(Code::Poisoned));
     }
+
+    #[test]
+    fn random_bytes_are_refused_without_a_panic() {
+        // Whole frames: nothing but the untouched one is accepted, in any suite.
+        for suite in SUITES {
+            let forger = Forger { suite, ..forger(Plane::SharedMemory, true) };
+            let bytes = [&forger.header().to_bytes()[..], &meta(Priority::P0)].concat();
+            let good = forger.sign(b'i', 0, &bytes, b"payload");
+            let mut opener = forger.opener();
+            eipc_testkit::noise::feed(&good, |bytes| {
+                let is_good = bytes == good;
+                opener.counters.set_last(Lane::P0, 0);
+                let is_accepted = opener.steps(bytes).is_ok();
+                assert!(is_good || !is_accepted);
+                is_accepted
+            });
+        }
+    }
+
+    #[test]
+    fn random_bytes_behind_a_good_tag_are_refused_without_a_panic() {
+        // The attacker holds the key and signs whatever it likes: type, header and payload.
+        let forger = forger(Plane::Stream, true);
+        let mut opener = forger.opener();
+        let sample = [b"i\x30", &forger.header().to_bytes()[..], &meta(Priority::P1), b"payload"].concat();
+        let accepted = eipc_testkit::noise::feed(&sample, |bytes| {
+            let Some(([kind, header_len], rest)) = bytes.split_first_chunk() else { return false };
+            let Some((header, payload)) = rest.split_at_checked((*header_len).into()) else { return false };
+            let mut frame = forger.sign(*kind, 0, header, payload);
+            opener.counters.set_last(Lane::P0, 0);
+            opener.steps(&mut frame).is_ok()
+        });
+        assert!(accepted > 0);
+    }
 }

@@ -208,4 +208,12 @@ mod tests {
         bytes[7] = 1;
         assert_eq!(code(bytes), Some(Code::FrameTooLarge));
     }
+
+    #[test]
+    fn random_bytes_are_refused_without_a_panic() {
+        let accepted = eipc_testkit::noise::feed(&frame(24, 10, 82), |bytes| {
+            RawFrame::parse(bytes, &EXPECT).is_ok_and(|raw| raw.payload().len() <= 256)
+        });
+        assert!(accepted > 0);
+    }
 }

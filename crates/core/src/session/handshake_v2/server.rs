@@ -220,3 +220,36 @@ impl AwaitFinish {
         Ok((accept, Established { session, planes, exporter, live: Some(self.live) }))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::KeyTable;
+    use crate::session::keys::Psk;
+
+    #[test]
+    fn random_hellos_are_refused_without_a_panic() {
+        let psk = Arc::new(Psk::new(&[0x81; 32]).unwrap());
+        let mut keys = KeyTable::new();
+        keys.insert("nia.min", Arc::clone(&psk), &[]).unwrap();
+        let config = Arc::new(ServerConfig::new("eai", Box::new(keys)));
+        let hello = ClientHello {
+            hs_version: HS_VERSION,
+            kx: KX_PSK,
+            suites: 1,
+            features: 1,
+            key_id: psk.key_id(),
+            nonce: [3; 32],
+            public: [0; 32],
+            channel_binding: [0; 32],
+            service_id: "nia.min",
+        };
+        let mut sample = hello.write().unwrap();
+        sample.extend_from_slice(&[0; 32]);
+        let random = Random::system();
+        let accepted = eipc_testkit::noise::feed(&sample, |bytes| {
+            ServerStart::new(Arc::clone(&config)).receive(bytes, &random, Time(0)).is_ok()
+        });
+        assert_eq!(accepted, 0);
+    }
+}
