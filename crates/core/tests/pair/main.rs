@@ -9,9 +9,11 @@
 )]
 
 mod close;
+mod epochs;
 mod handshake;
 mod messages;
 mod segment;
+mod states;
 
 use eipc_core::crypto::random::Random;
 use eipc_core::session::handshake_v2::ClientStart;
