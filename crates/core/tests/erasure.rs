@@ -14,8 +14,8 @@
 use eipc_core::crypto::random::Random;
 use eipc_core::session::handshake_v2::{ClientStart, Planes, ServerStart};
 use eipc_core::{
-    ClientConfig, Features, KeyTable, Kind, Lane, MetaKind, Opener, Psk, Sealer, ServerConfig, Suite, Suites,
-    Time,
+    ClientConfig, Connection, Features, KeyTable, Kind, Lane, MetaKind, Opener, Psk, Sealer, ServerConfig,
+    Suite, Suites, Time,
 };
 use eipc_testkit::heap::Arena;
 use eipc_testkit::vectors::{self, Vector};
@@ -44,30 +44,55 @@ impl Masked {
     }
 }
 
-/// Runs the vector's handshake; returns both ends' keys at work.
-fn handshake(vector: &Vector) -> (Planes, Planes) {
+/// What both ends of the vector's handshake bring: configurations and randomness.
+fn setup(vector: &Vector) -> (ClientConfig, Random, Arc<ServerConfig>, Random) {
     let psk = Arc::new(Psk::new(&vector.bytes("psk_hex")).unwrap());
     let suite = Suite::from_byte(vector.number("suite").try_into().unwrap()).unwrap();
     let mut config = ClientConfig::new(Arc::clone(&psk), vector.text("service_id"));
     config.suites = Suites(vector.number("suites").try_into().unwrap());
     config.features = Features(vector.number("features").try_into().unwrap());
     config.channel_binding = vector.bytes("channel_binding").try_into().unwrap();
+    config.psk_only = vector.number("kx") == 0;
     let mut keys = KeyTable::new();
     keys.insert(vector.text("service_id"), psk, &[]).unwrap();
     let mut accepting = ServerConfig::new("eai", Box::new(keys));
     accepting.suites = vec![suite];
     accepting.features = Features(15);
     accepting.channel_binding = config.channel_binding;
-
-    let random = [vector.bytes("client_nonce"), vector.bytes("client_x25519_private")].concat();
-    let (mut hello, client) = ClientStart::new(config).unwrap().hello(&Random::fixed(&random)).unwrap();
+    accepting.allow_psk_only = config.psk_only;
+    // Without a key exchange nobody draws a private key.
+    let private = |field| if vector.number("kx") == 1 { vector.bytes(field) } else { Vec::new() };
+    let client = [vector.bytes("client_nonce"), private("client_x25519_private")].concat();
     let id = vector.number("session_id").to_be_bytes();
-    let random = [vector.bytes("server_nonce"), vector.bytes("server_x25519_private"), id.to_vec()].concat();
-    let start = ServerStart::new(Arc::new(accepting));
-    let (mut answer, server) = start.receive(&mut hello, &Random::fixed(&random), Time(0)).unwrap();
+    let server = [vector.bytes("server_nonce"), private("server_x25519_private"), id.to_vec()].concat();
+    (config, Random::fixed(&client), Arc::new(accepting), Random::fixed(&server))
+}
+
+/// Runs the vector's handshake; returns both ends' keys at work.
+fn handshake(vector: &Vector) -> (Planes, Planes) {
+    let (config, client_random, accepting, server_random) = setup(vector);
+    let (mut hello, client) = ClientStart::new(config).unwrap().hello(&client_random).unwrap();
+    let (mut answer, server) =
+        ServerStart::new(accepting).receive(&mut hello, &server_random, Time(0)).unwrap();
     let (mut finish, client) = client.receive(&mut answer, Time(0)).unwrap();
     let (mut accept, server) = server.receive(&mut finish, Time(0)).unwrap();
     (client.receive(&mut accept).unwrap().planes, server.planes)
+}
+
+/// Carries frames until neither end has anything to say.
+fn run(client: (&mut Connection, &Random), server: (&mut Connection, &Random)) {
+    let mut is_idle = false;
+    while !is_idle {
+        is_idle = true;
+        while let Some(mut bytes) = client.0.poll_transmit() {
+            server.0.handle_frame(&mut bytes[4..], server.1, Time(0)).unwrap();
+            is_idle = false;
+        }
+        while let Some(mut bytes) = server.0.poll_transmit() {
+            client.0.handle_frame(&mut bytes[4..], client.1, Time(0)).unwrap();
+            is_idle = false;
+        }
+    }
 }
 
 /// Sends one message at a time, so that the lane is in the epoch of that hour.
@@ -120,4 +145,26 @@ fn an_epoch_that_every_lane_has_left_leaves_no_secret_behind() {
     suites.sort_unstable();
     suites.dedup();
     assert_eq!(suites, [1, 2, 3]);
+}
+
+#[test]
+fn a_stream_that_only_waits_for_the_end_keeps_no_master_secret() {
+    let vector = vectors::eipc2().into_iter().find(|vector| vector.number("kx") == 0).unwrap();
+    let master_0 = Masked::new(vector.text("master_0"));
+    let (config, client_random, accepting, server_random) = setup(&vector);
+    let mut client = Connection::client(config, &client_random, Time(0)).unwrap();
+    let mut server = Connection::server(accepting, Time(0));
+    run((&mut client, &client_random), (&mut server, &server_random));
+    assert_eq!(master_0.occurrences(), 20);
+    server.send_segment(b"offer", Time(0)).unwrap();
+    run((&mut client, &client_random), (&mut server, &server_random));
+    client.send_segment(b"ready", Time(0)).unwrap();
+    run((&mut client, &client_random), (&mut server, &server_random));
+    let (mut from_client, mut from_server) = (client.use_segment().unwrap(), server.use_segment().unwrap());
+    assert_eq!(master_0.occurrences(), 16, "the lanes in shared memory, at both ends");
+    for lane in Lane::ALL {
+        pass((&mut from_client.0, &mut from_server.1), lane, 1);
+        pass((&mut from_server.0, &mut from_client.1), lane, 1);
+    }
+    assert_eq!(master_0.occurrences(), 0);
 }

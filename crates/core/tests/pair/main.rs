@@ -14,6 +14,7 @@ mod handshake;
 mod messages;
 mod segment;
 mod states;
+mod suites;
 
 use eipc_core::crypto::random::Random;
 use eipc_core::session::handshake_v2::ClientStart;
