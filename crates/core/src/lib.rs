@@ -58,3 +58,8 @@ pub use session::{
     Opener, Psk, Received, Role, Sealer, ServerConfig, Session, State, Suite, Suites,
 };
 pub use time::Time;
+
+/// Counts what parsers allocate; see the tests that feed them noise.
+#[cfg(test)]
+#[global_allocator]
+static HEAP: eipc_testkit::heap::Counting = eipc_testkit::heap::Counting;

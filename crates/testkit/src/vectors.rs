@@ -84,7 +84,13 @@ impl Vector {
     /// Returns a key or iv of an epoch.
     #[must_use]
     pub fn epoch(&self, epoch: u16, field: &str) -> Vec<u8> {
-        hex(self.0[format!("epoch_{epoch}")][field].as_str().unwrap())
+        hex(self.epoch_text(epoch, field))
+    }
+
+    /// Returns the hexadecimal digits of a key or iv of an epoch.
+    #[must_use]
+    pub fn epoch_text(&self, epoch: u16, field: &str) -> &str {
+        self.0[format!("epoch_{epoch}")][field].as_str().unwrap()
     }
 }
 

@@ -258,12 +258,12 @@ fn a_session_ends_at_its_time_by_the_end_of_the_stream_or_when_it_is_closed() {
     let bytes = pair.client.message(Kind::Chat, b"x").unwrap();
     assert_eq!(pair.server.receive(&bytes, Time(5 * SECOND - 1)), message(b"x"));
     let late = pair.client.message(Kind::Chat, b"x").unwrap();
-    assert_eq!(code(&pair.server.receive(&late, Time(5 * SECOND))), Some(Code::SessionExpired));
+    assert_eq!(code(&pair.server.receive(&late, Time(5 * SECOND))), Some(Code::Expired));
     assert_eq!(pair.server.connection.state(), State::Closed);
 
     let mut pair = open_pair(client(), config);
     let error = pair.server.connection.handle_timeout(Time(5 * SECOND)).unwrap_err();
-    assert_eq!((error.code, pair.server.connection.state()), (Code::SessionExpired, State::Closed));
+    assert_eq!((error.code, pair.server.connection.state()), (Code::Expired, State::Closed));
     assert_eq!(pair.client.connection.handle_end(pair.now), Ok(()), "v1 has no close frame");
     assert_eq!(pair.client.connection.state(), State::Closed);
     assert!(pair.client.connection.session().is_some());

@@ -8,6 +8,7 @@ use eipc_shm::ALL_LANES;
 use super::SharedLink;
 use crate::clock;
 use crate::ended::Ended;
+use crate::shared_plane::SharedPlane;
 
 impl SharedLink {
     /// The session is over once everything the peer sent before its X, or before its death, was delivered.
@@ -43,7 +44,30 @@ impl SharedLink {
 
     /// Milliseconds until `handle_timeout` is due.
     pub(crate) fn timeout_ms(&self, now: Time) -> Option<u32> {
-        self.connection.poll_deadline().map(|deadline| clock::milliseconds_between(now, deadline))
+        let heartbeats = self.heartbeating().map(SharedPlane::deadline);
+        let deadline = [self.connection.poll_deadline(), heartbeats].into_iter().flatten().min();
+        deadline.map(|deadline| clock::milliseconds_between(now, deadline))
+    }
+
+    /// The rings, while this side may still send through them.
+    fn heartbeating(&self) -> Option<&SharedPlane> {
+        self.plane.as_ref().filter(|_| self.connection.state() == State::Open)
+    }
+
+    fn push_heartbeats(&mut self, now: Time) {
+        if self.heartbeating().is_none() {
+            return;
+        }
+        let Some(plane) = self.plane.as_mut() else { return };
+        let (rings, result) = plane.push_heartbeats(now);
+        if rings {
+            self.socket.ring();
+        }
+        match result {
+            Ok(()) => {}
+            Err(error) if error.code == Code::Expired => self.close(CloseReason::Time, now),
+            Err(error) => self.poison(&error),
+        }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time) {
@@ -61,7 +85,7 @@ impl SharedLink {
             Ok(()) if self.connection.state() == State::Closed => {
                 self.end(Ended::by_agreement(self.peer_close.as_ref()))
             }
-            Ok(()) => {}
+            Ok(()) => self.push_heartbeats(now),
         }
     }
 
@@ -94,7 +118,7 @@ impl SharedLink {
     /// the reason kept for the audit.
     pub(super) fn poison(&mut self, error: &Error) {
         self.plane = None;
-        let _ = self.connection.abort(error.clone());
+        let _ = self.connection.abort(error.clone(), clock::now());
         self.queue_transmit();
         self.flush();
         self.end(Ended::by_poison(error));
@@ -102,7 +126,7 @@ impl SharedLink {
 
     /// A fault on the control socket. Where the core found it, it has queued its alert already.
     pub(super) fn fail(&mut self, error: &Error) {
-        let _ = self.connection.abort(error.clone());
+        let _ = self.connection.abort(error.clone(), clock::now());
         self.queue_transmit();
         self.flush();
         self.end(Ended::by_fault(error));

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use eipc_core::crypto::random::Random;
 use eipc_core::wire::{Deframed, Deframer};
 use eipc_core::{
-    ClientConfig, CloseFrame, Code, Connection, Error, Lane, Received, Role, ServerConfig, Session, State,
-    Time,
+    ClientConfig, CloseFrame, CloseReason, Code, Connection, Error, Lane, Received, Role, ServerConfig,
+    Session, State, Time,
 };
 use eipc_shm::doorbell;
 use eipc_shm::{ALL_LANES, MemfdRegion, Offer};
@@ -262,14 +262,14 @@ impl SharedLink {
     // ── messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     /// Seals and pushes; see `push` in the boundary's description.
-    pub(crate) fn push(&mut self, batch: &mut [u8]) -> Result<usize, Error> {
+    pub(crate) fn push(&mut self, batch: &mut [u8], now: Time) -> Result<usize, Error> {
         if self.connection.state() != State::Open {
             return Err(Error::from(Code::Closed));
         }
         let Some(plane) = self.plane.as_mut() else {
             return Err(Error::new(Code::Protocol, "the session is not open yet"));
         };
-        let (accepted, rings, result) = plane.push(batch);
+        let (accepted, rings, result) = plane.push(batch, now);
         if rings {
             self.socket.ring();
         }
@@ -278,8 +278,10 @@ impl SharedLink {
             // What was accepted is on its way: the caller learns of the error with its next call.
             Err(_) if accepted > 0 => Ok(accepted),
             Err(error) => {
-                if error.code == Code::Poisoned {
-                    self.poison(&error);
+                match error.code {
+                    Code::Poisoned => self.poison(&error),
+                    Code::Expired => self.close(CloseReason::Time, now), // the lane has used its last epoch
+                    _ => {}
                 }
                 Err(error)
             }

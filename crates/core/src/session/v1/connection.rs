@@ -309,7 +309,7 @@ impl Connection {
     /// Does what is due at `now`; nothing if nothing is.
     ///
     /// # Errors
-    /// [`Code::Timeout`] when the handshake took too long, [`Code::SessionExpired`] at the end of the
+    /// [`Code::Timeout`] when the handshake took too long, [`Code::Expired`] at the end of the
     /// session's life. The connection is closed; v1 has no frame to say so.
     pub fn handle_timeout(&mut self, now: Time) -> Result<()> {
         let error = match &self.phase {
@@ -382,5 +382,5 @@ const fn timed_out() -> Error {
 }
 
 const fn expired() -> Error {
-    Error::new(Code::SessionExpired, "the session has reached the end of its life")
+    Error::new(Code::Expired, "the session has reached the end of its life")
 }

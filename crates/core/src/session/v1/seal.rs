@@ -40,7 +40,7 @@ impl Sealer {
     /// # Errors
     /// Nothing that the peer would refuse is sealed: [`Code::UnsupportedType`] for a kind that is no
     /// message, [`Code::BadHeader`] for fields v1 cannot carry, [`Code::MessageTooLarge`] above the
-    /// session's `max_frame`, [`Code::SessionExpired`] when no sequence number is left. `out` is then as it
+    /// session's `max_frame`, [`Code::Expired`] when no sequence number is left. `out` is then as it
     /// was, and the caller may go on.
     pub fn seal(&mut self, kind: Kind, meta: &Meta<'_>, payload: &[u8], out: &mut Vec<u8>) -> Result<()> {
         if !kind.is_application() {
@@ -75,7 +75,7 @@ impl Sealer {
     }
 
     fn append(&mut self, kind: Kind, meta: &Meta<'_>, payload: &[u8], out: &mut Vec<u8>) -> Result<()> {
-        const LAST: Error = Error::new(Code::SessionExpired, "all sequence numbers are used");
+        const LAST: Error = Error::new(Code::Expired, "all sequence numbers are used");
         let sequence = self.sent.checked_add(1).ok_or(LAST)?;
         let start = out.len();
         let result = self.write(kind, meta, sequence, payload, out);
