@@ -32,20 +32,16 @@ impl SharedLink {
             }
         }
         if self.socket.has_ended() && !plane.has_data_among(ALL_LANES) {
-            let error = match self.connection.state() {
-                // We had said X; that the peer left without its own is as good as an answer.
-                State::Closing if self.peer_close.is_none() => None,
-                _ => Some(Error::from(Code::PeerDown)),
-            };
-            let ended = error.as_ref().map_or_else(|| Ended::by_agreement(None), Ended::by_fault);
-            self.end(ended);
+            // Also after our own X: without the peer's, messages of its may be missing.
+            self.end(Ended::by_fault(&Error::from(Code::PeerDown)));
         }
     }
 
     /// Milliseconds until `handle_timeout` is due.
     pub(crate) fn timeout_ms(&self, now: Time) -> Option<u32> {
         let heartbeats = self.heartbeating().map(SharedPlane::deadline);
-        let deadline = [self.connection.poll_deadline(), heartbeats].into_iter().flatten().min();
+        let in_use_by = self.plane.is_none().then_some(self.in_use_by);
+        let deadline = [self.connection.poll_deadline(), heartbeats, in_use_by].into_iter().flatten().min();
         deadline.map(|deadline| clock::milliseconds_between(now, deadline))
     }
 
@@ -81,6 +77,9 @@ impl SharedLink {
         self.flush();
         match handled {
             Err(error) => self.fail(&error),
+            Ok(()) if self.plane.is_none() && now >= self.in_use_by => {
+                self.fail(&Error::new(Code::Timeout, "the segment was not handed over in time"));
+            }
             Ok(()) if self.connection.is_expiring() => self.close(CloseReason::Time, now),
             Ok(()) if self.connection.state() == State::Closed => {
                 self.end(Ended::by_agreement(self.peer_close.as_ref()))
@@ -103,8 +102,31 @@ impl SharedLink {
                 self.has_news = true;
                 self.finish_if_drained(now);
             }
-            None => self.end(Ended::by_agreement(None)),
+            None => {
+                // Before the handshake is done this only gives the connection up.
+                let _ = self.connection.close(reason, None, now);
+                self.queue_transmit();
+                self.flush();
+                self.end(Ended::by_agreement(None));
+            }
         }
+    }
+
+    /// The segment was refused: both sides say X and go (docs/shm-abi.md, "Hand-over").
+    pub(super) fn give_up(&mut self, error: &Error) {
+        let _ = self.connection.close(CloseReason::Normal, None, clock::now());
+        self.queue_transmit();
+        self.flush();
+        self.end(Ended::by_fault(error));
+    }
+
+    /// The peer's X came before the segment was in use.
+    pub(super) fn finish_before_use(&mut self, now: Time) {
+        let finished = self.connection.finish_close(None, now);
+        self.queue_transmit();
+        self.flush();
+        let ended = Ended::by_agreement(self.peer_close.as_ref());
+        self.end(finished.map_or_else(|error| Ended::by_fault(&error), |()| ended));
     }
 
     /// Ends at once; `code` of the error table, 0 for a plain close.

@@ -67,7 +67,8 @@ impl SharedLink {
                     self.connection.send_segment(&Reply::Refuse(reason).encode(), clock::now())?;
                     self.queue_transmit();
                 }
-                Err(Error::with(Code::Protocol, format!("the segment was refused: {context}")))
+                self.give_up(&Error::with(Code::Protocol, format!("the segment was refused: {context}")));
+                Ok(())
             }
         }
     }
@@ -79,7 +80,11 @@ impl SharedLink {
         match Reply::decode(payload) {
             Ok(Reply::Ready) => self.use_segment(region, Direction::ServerToClient),
             Ok(Reply::Refuse(reason)) => {
-                Err(Error::with(Code::Protocol, format!("the client refused the segment ({reason:?})")))
+                self.give_up(&Error::with(
+                    Code::Protocol,
+                    format!("the client refused the segment ({reason:?})"),
+                ));
+                Ok(())
             }
             Err(error) => Err(Error::with(Code::Protocol, error.to_string())),
         }
