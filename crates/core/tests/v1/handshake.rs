@@ -74,6 +74,29 @@ fn only_a_hello_begins_a_handshake() {
         knock(&signed(NIA, b'A', &header, &[claim, blanks].concat())).0
     };
     assert_eq!((padded(4_096), padded(4_097)), (None, Some(Code::FrameTooLarge)));
+    // A stranger's large frame is not even hashed, also where no deframer stands before.
+    for authentication in [Authentication::Challenge, Authentication::MacOnly] {
+        let mut large = signed(b"no key of this server", b'A', &header("nia.min", "", 1), &[0; 4_097]);
+        let config = ServerConfig { authentication, ..server() };
+        let mut server = Connection::server(Arc::new(config), UNIX_NS, Time(0));
+        let error = server.handle_frame(&mut large[4..], &Random::system(), Time(0)).unwrap_err();
+        assert_eq!((error.code, server.is_hello_forged()), (Code::FrameTooLarge, true));
+    }
+}
+
+#[test]
+fn a_server_sends_no_nonce_its_client_would_not_answer() {
+    let hello = signed(NIA, b'A', &header("nia.min", "", 1), &claim("nia.min"));
+    let challenge = |drawn: &[u8]| {
+        let mut server = Connection::server(Arc::new(server()), UNIX_NS, Time(0));
+        server.handle_frame(&mut hello.clone()[4..], &Random::fixed(drawn), Time(0)).map(drop)?;
+        Ok::<_, eipc_core::Error>(payload_of(&server.poll_transmit().unwrap(), NIA))
+    };
+    let bad = [&b"EIPC"[..], &[7; 28]].concat();
+    let drawn = challenge(&[&bad[..], &[0xa5; 32]].concat()).unwrap();
+    assert!(drawn.contains(&"a5".repeat(32)), "{drawn}");
+    assert_eq!(challenge(&bad.repeat(8)).unwrap_err().code, Code::Internal);
+    assert_eq!(challenge(&[]).unwrap_err().code, Code::Internal, "no randomness, no challenge");
 }
 
 /// A server that waits for the answer to its challenge, and the client's right answer.
@@ -221,6 +244,25 @@ fn a_client_takes_no_result_without_a_challenge_and_no_session_without_a_token()
     let early = signed(NIA, b'R', &from_server(1), ok("token").as_bytes());
     assert_eq!(code(&client.receive(&early, Time(0))), Some(Code::HandshakeFailed));
     assert!(client.transmit().is_empty());
+
+    // A challenge under the type of a result.
+    let mut client = greeting();
+    let nonce = "a5".repeat(32);
+    let challenge_as_result = format!(r#"{{"status":"challenge","nonce":"{nonce}"}}"#);
+    let early = signed(NIA, b'R', &from_server(1), challenge_as_result.as_bytes());
+    assert_eq!(code(&client.receive(&early, Time(0))), Some(Code::HandshakeFailed));
+    assert!(client.transmit().is_empty());
+    // A denial says so, in either place.
+    let denial = |client: &mut End, sequence| {
+        let denied = signed(NIA, b'R', &from_server(sequence), br#"{"status":"denied","error":"x"}"#);
+        let seen = client.receive(&denied, Time(0));
+        let Some(Seen::Failed(error)) = seen.last() else { panic!("{seen:?}") };
+        assert_eq!((error.code, error.context.as_ref()), (Code::HandshakeFailed, "the server denied"));
+    };
+    denial(&mut greeting(), 1);
+    let mut client = greeting();
+    client.receive(&challenge(&nonce), Time(0));
+    denial(&mut client, 2);
 
     let after_challenge = |bytes: Vec<u8>| {
         let mut client = greeting();

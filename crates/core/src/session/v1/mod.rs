@@ -3,6 +3,40 @@
 //! [`Connection`] is one session of a stream, sans-IO; [`Sealer`] and [`Opener`] are its two directions.
 //! The wire is the original's, and with it some of its limits: both directions have one key and no close
 //! frame, and a recorded server can be played to a client. Frames and headers are in `wire`.
+//!
+//! # Example
+//! A client logs in at a server and sends a message; the bytes between them are carried by hand.
+//!
+//! ```
+//! use eipc_core::crypto::random::Random;
+//! use eipc_core::v1::{ClientConfig, Connection, Key, KeyTable, Received, ServerConfig};
+//! use eipc_core::{Kind, Meta, State, Time};
+//! use std::sync::Arc;
+//!
+//! # fn main() -> Result<(), eipc_core::Error> {
+//! let (random, now, unix_ns) = (Random::system(), Time(0), 1_775_217_600_000_000_000);
+//! let key = Arc::new(Key::new(b"the bytes of a key file, 32 or more")?);
+//! let mut keys = KeyTable::new();
+//! keys.insert("nia.min", Arc::clone(&key), &["ui:control".into()])?;
+//! let mut server = Connection::server(Arc::new(ServerConfig::new("eipc-server", keys)), unix_ns, now);
+//! let mut client = Connection::client(ClientConfig::new(key, "nia.min"), unix_ns, now)?;
+//!
+//! while client.state() != State::Open {
+//!     // Each transmission is one frame behind its 4-byte length; a socket would need a Deframer.
+//!     while let Some(mut bytes) = client.poll_transmit() {
+//!         server.handle_frame(&mut bytes[4..], &random, now)?;
+//!     }
+//!     while let Some(mut bytes) = server.poll_transmit() {
+//!         client.handle_frame(&mut bytes[4..], &random, now)?;
+//!     }
+//! }
+//! let mut frame = Vec::new(); // one buffer for all frames
+//! client.seal_record(Kind::Intent, &Meta::default(), b"{\"intent\":\"stop\"}", &mut frame)?;
+//! let Received::Message(envelope) = server.handle_frame(&mut frame, &random, now)? else { panic!() };
+//! assert_eq!((envelope.kind(), envelope.meta().source.as_ref()), (Kind::Intent, "nia.min"));
+//! # Ok(())
+//! # }
+//! ```
 
 mod connection;
 mod frame;

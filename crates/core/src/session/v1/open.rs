@@ -265,3 +265,43 @@ impl<'a> Attributed<'a> {
         Ok(Envelope { signed, kind, header_len, sequence, session_id, meta })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::v1::encode_frame;
+
+    const KEY: &[u8] = b"secret-key-32bytes!!";
+
+    fn opener() -> Opener {
+        Opener::new(Arc::new(Key::new(KEY).unwrap()), "own", None, &Options::default())
+    }
+
+    fn frame(sequence: u64, timestamp: &str) -> Vec<u8> {
+        let header = format!(
+            r#"{{"service_id":"peer","sequence":{sequence},"timestamp":"{timestamp}","priority":0}}"#
+        );
+        encode_frame(b'c', header.as_bytes(), b"{}", Some(KEY)).unwrap()
+    }
+
+    #[test]
+    fn the_first_refused_frame_is_the_last_and_changes_nothing() {
+        let mut opener = opener();
+        opener.receive(&mut frame(7, "0")).unwrap();
+        let mut forged = frame(9, "0");
+        forged[60] ^= 1;
+        assert_eq!(opener.receive(&mut forged).unwrap_err().code, Code::Integrity);
+        assert_eq!(opener.last(), 7);
+        assert_eq!(opener.receive(&mut frame(8, "0")).unwrap_err().code, Code::Poisoned);
+    }
+
+    #[test]
+    fn a_time_before_1970_is_none() {
+        for (text, timestamp_ns) in
+            [("0001-01-01T00:00:00Z", 0), ("1969-12-31T23:59:59Z", 0), ("1", 1_000_000_000)]
+        {
+            let mut bytes = frame(1, text);
+            assert_eq!(opener().receive(&mut bytes).unwrap().meta().timestamp_ns, timestamp_ns, "{text}");
+        }
+    }
+}

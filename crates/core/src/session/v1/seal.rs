@@ -143,3 +143,20 @@ impl fmt::Debug for Sealer {
         write!(formatter, "v1::Sealer(as {:?})", self.own_id)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sealer_without_sequence_numbers_seals_nothing_more() {
+        let key = Arc::new(Key::new(&[7; 16]).unwrap());
+        let mut sealer = Sealer::new(key, "own", "", 4_096);
+        sealer.sent = u64::MAX - 1;
+        let mut out = Vec::new();
+        assert_eq!(sealer.seal(Kind::Chat, &Meta::default(), b"", &mut out), Ok(()));
+        let length = out.len();
+        let error = sealer.seal(Kind::Chat, &Meta::default(), b"", &mut out).unwrap_err();
+        assert_eq!((error.code, sealer.sequence(), out.len()), (Code::SessionExpired, u64::MAX, length));
+    }
+}
