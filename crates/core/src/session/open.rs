@@ -253,7 +253,10 @@ mod tests {
             forger.send(&mut opener, b'i', header, &meta(Priority::P1))
         };
         assert_eq!((send(1, 0), send(2, 1), send(3, 1)), (None, None, None));
-        assert_eq!(send(4, 2), Some(Code::Integrity));
+        let header = SecHeader { sequence: Sequence::new(Lane::P0, 4), epoch: 2, ..forger.header() };
+        let bytes = [&header.to_bytes()[..], &meta(Priority::P1)].concat();
+        let error = opener.steps(&mut forger.sign(b'i', 2, &bytes, b"{}")).map(drop).unwrap_err();
+        assert_eq!((error.code, &*error.context), (Code::Integrity, "the lane has no further epoch"));
     }
 
     #[test]
