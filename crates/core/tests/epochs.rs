@@ -189,6 +189,20 @@ fn a_lane_moves_after_its_own_frames_and_takes_nobody_along() {
 }
 
 #[test]
+fn a_lane_moves_after_its_own_bytes_which_are_whole_frames() {
+    let [mut flow, _] = flows(Suite::Aes256Gcm, u64::MAX, 300);
+    // 16 + 24 + 24 + 20 + 16 bytes: the third frame reaches the limit.
+    for expected in [0, 0, 0, 1, 1, 1, 2] {
+        flow.send(Lane::P1, 20, Time(0));
+        flow.send(Lane::P0, 0, Time(0));
+        assert_eq!(flow.queues[1].back().map(Vec::len), Some(100));
+        assert_eq!(flow.sealer.epoch(Lane::P1), expected);
+    }
+    assert_eq!(flow.sealer.epoch(Lane::P0), 1, "seven frames of 80 bytes");
+    flow.finish();
+}
+
+#[test]
 fn an_urgent_lane_may_be_thousands_of_epochs_ahead_of_one_that_stalls() {
     // Strict priority: P3 is not drained while P0 floods. Its frames of epoch 0 are still opened.
     let [mut flow, _] = flows(Suite::ChaCha20Poly1305, 1, u64::MAX);
@@ -229,4 +243,12 @@ fn silent_lanes_are_due_after_their_hour_and_those_that_sent_are_not() {
     assert_eq!((flow.sealer.due_lanes(due).count(), flow.sealer.poll_deadline()), (0, later));
     flow.finish();
     assert_eq!(Lane::ALL.map(|lane| flow.opener.epoch(lane)), [1; 4]);
+}
+
+#[test]
+fn every_part_of_a_session_may_go_to_another_thread() {
+    const fn is_send<T: Send>() {}
+    is_send::<eipc_core::Connection>();
+    is_send::<Sealer>();
+    is_send::<Opener>();
 }

@@ -167,9 +167,8 @@ mod tests {
             let traffic = master.traffic(self.plane, Direction::ClientToServer).unwrap();
             let sequence = frame.get(24..32).map_or(0, |seq| u64::from_be_bytes(seq.try_into().unwrap()));
             let mut tag = vec![0; self.suite.tag_len()];
-            // A frame without a whole header has no place for a nonce; suites 2 and 3 then sign nothing.
-            let _ =
-                FrameKey::new(self.suite, &traffic).unwrap().seal(Sequence(sequence), &mut frame, &mut tag);
+            let key = FrameKey::new(self.suite, &traffic).unwrap();
+            let _ = key.seal(Sequence(sequence), &mut frame, &mut tag); // suites 2, 3: not below 40 bytes
             frame.extend_from_slice(&tag);
             frame
         }
@@ -253,7 +252,10 @@ mod tests {
             forger.send(&mut opener, b'i', header, &meta(Priority::P1))
         };
         assert_eq!((send(1, 0), send(2, 1), send(3, 1)), (None, None, None));
-        assert_eq!(send(4, 2), Some(Code::Integrity));
+        let header = SecHeader { sequence: Sequence::new(Lane::P0, 4), epoch: 2, ..forger.header() };
+        let bytes = [&header.to_bytes()[..], &meta(Priority::P1)].concat();
+        let error = opener.steps(&mut forger.sign(b'i', 2, &bytes, b"{}")).map(drop).unwrap_err();
+        assert_eq!((error.code, &*error.context), (Code::Integrity, "the lane has no further epoch"));
     }
 
     #[test]
@@ -357,8 +359,8 @@ mod tests {
     fn the_first_refused_frame_is_the_last() {
         let forger = forger(Plane::Stream, true);
         let (mut opener, good) = (forger.opener(), forger.header());
-        let refused = SecHeader { suite: 2, ..good };
-        assert_eq!(forger.send(&mut opener, b'i', refused, &[]), Some(Code::BadHeader));
+        let code = forger.send(&mut opener, b'i', SecHeader { suite: 2, ..good }, &[]);
+        assert_eq!(code, Some(Code::BadHeader));
         assert_eq!(forger.send(&mut opener, b'i', good, &meta(Priority::P1)), Some(Code::Poisoned));
     }
 
