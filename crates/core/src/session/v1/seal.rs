@@ -157,6 +157,6 @@ mod tests {
         assert_eq!(sealer.seal(Kind::Chat, &Meta::default(), b"", &mut out), Ok(()));
         let length = out.len();
         let error = sealer.seal(Kind::Chat, &Meta::default(), b"", &mut out).unwrap_err();
-        assert_eq!((error.code, sealer.sequence(), out.len()), (Code::SessionExpired, u64::MAX, length));
+        assert_eq!((error.code, sealer.sequence(), out.len()), (Code::Expired, u64::MAX, length));
     }
 }
