@@ -33,7 +33,7 @@ const OWN_KIND: Partial<Record<ErrorCode, CloseReason['code']>> = {
   EIPC_TRUNCATED: 'EIPC_TRUNCATED',
   EIPC_POISONED: 'EIPC_POISONED',
   EIPC_REVOKED: 'EIPC_REVOKED',
-  EIPC_SESSION_EXPIRED: 'EIPC_EXPIRED',
+  EIPC_EXPIRED: 'EIPC_EXPIRED',
 };
 
 /** Other codes by their class. What is left (the operating system, a defect) ended the connection without a word. */
@@ -54,7 +54,7 @@ export function closeReason(outcome: Outcome, undelivered: number, cause: unknow
     case CLOSE_REASON.time:
       return {
         code: 'EIPC_EXPIRED',
-        error: makeError('EIPC_SESSION_EXPIRED', 'the time of this session is over; connect again'),
+        error: makeError('EIPC_EXPIRED', 'the time of this session is over; connect again'),
         undelivered,
       };
     case CLOSE_REASON.revoked:

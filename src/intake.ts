@@ -134,7 +134,7 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
 
   mayDeliver(message: Message): boolean {
     if (message.maxAge === 0 || !message.isExpired(Date.now())) return true;
-    this.refused(message, { outcome: 'expired', error: makeError('EIPC_EXPIRED', 'older than its max age') });
+    this.refused(message, { outcome: 'expired', error: makeError('EIPC_STALE', 'older than its max age') });
     return false;
   }
 

@@ -150,7 +150,7 @@ const DEFAULT_CAPACITIES = [262_144, 262_144, 1_048_576, 4_194_304] as const;
 const SERVICE_ID = /^[a-z0-9._-]{1,64}$/;
 const SUITE_NUMBERS: Readonly<Record<Suite, number>> = { 'hmac-sha256': 1, 'chacha20-poly1305': 2, 'aes-256-gcm': 3 };
 /** Suites the native core of this build has. */
-const AVAILABLE_SUITES: ReadonlySet<Suite> = new Set(['hmac-sha256']);
+const AVAILABLE_SUITES: ReadonlySet<Suite> = new Set(['hmac-sha256', 'aes-256-gcm', 'chacha20-poly1305']);
 
 const COMMON_NAMES = [
   'router',

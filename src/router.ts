@@ -130,7 +130,7 @@ export class Router {
     if (message.maxAge !== 0 && message.isExpired(Date.now())) {
       return {
         outcome: 'expired',
-        error: makeError('EIPC_EXPIRED', `this ${message.type} is older than its max age of ${message.maxAge} ms`),
+        error: makeError('EIPC_STALE', `this ${message.type} is older than its max age of ${message.maxAge} ms`),
       };
     }
     const lacking = lackingCapability(route.capability, message.capability, peer);

@@ -146,6 +146,22 @@ describe.each(['shm', 'unix'])('over %s', (transport) => {
     expect([...server.peer.capabilities]).toEqual(['ui:control']);
   });
 
+  it.each(['hmac-sha256', 'chacha20-poly1305', 'aes-256-gcm'] as const)(
+    '%s protects every size in both directions',
+    async (suite) => {
+      const { client, server } = await pair({ suites: [suite] });
+      expect([client.peer.suite, server.peer.suite]).toEqual([suite, suite]);
+      for (const size of [0, 1, 64, 1_000, 65_536, client.maxPayload(3)]) {
+        const payload = randomBytes(size);
+        await client.send({ type: 'features', priority: 3, payload });
+        const there = await server.receive({ timeout: 5_000 });
+        await server.send({ type: 'features', priority: 3, payload: there.bytes });
+        const back = await client.receive({ timeout: 5_000 });
+        expect(Buffer.compare(back.bytes, payload)).toBe(0);
+      }
+    },
+  );
+
   it('a consumer that was slow gets everything, in order, once it takes', async () => {
     const { client, server } = await pair({ inbox: { limit: 10 } });
     const total = 20_000;

@@ -456,7 +456,7 @@ describe('the end', () => {
       [202, 'EIPC_INTEGRITY', 'EIPC_REFLECTION'],
       [203, 'EIPC_POISONED', 'EIPC_POISONED'],
       [302, 'EIPC_REPLAY', 'EIPC_SEQUENCE'],
-      [703, 'EIPC_EXPIRED', 'EIPC_SESSION_EXPIRED'],
+      [703, 'EIPC_EXPIRED', 'EIPC_EXPIRED'],
       [706, 'EIPC_PEER_DOWN', 'EIPC_TRANSPORT'],
     ] as const) {
       const { client, clientLink } = makePair();

@@ -49,7 +49,7 @@ describe('a router', () => {
     });
     const old = createMessage('chat', 'x', 1, { maxAge: 10 });
     vi.spyOn(Date, 'now').mockReturnValue(Date.now() + 1_000);
-    expect(await router.dispatch(old, peer())).toMatchObject({ outcome: 'expired', error: { code: 'EIPC_EXPIRED' } });
+    expect(await router.dispatch(old, peer())).toMatchObject({ outcome: 'expired', error: { code: 'EIPC_STALE' } });
     vi.restoreAllMocks();
   });
 

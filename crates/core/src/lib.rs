@@ -52,8 +52,14 @@ pub mod wire;
 
 pub use error::{Class, Code, Error};
 pub use message::{Kind, Lane, Meta, PayloadFormat, Priority};
+pub use session::v1;
 pub use session::{
     ClientConfig, CloseFrame, CloseReason, Connection, Envelope, Features, KeyStore, KeyTable, MetaKind,
     Opener, Psk, Received, Role, Sealer, ServerConfig, Session, State, Suite, Suites,
 };
 pub use time::Time;
+
+/// Counts what parsers allocate; see the tests that feed them noise.
+#[cfg(test)]
+#[global_allocator]
+static HEAP: eipc_testkit::heap::Counting = eipc_testkit::heap::Counting;

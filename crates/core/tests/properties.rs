@@ -13,7 +13,7 @@ use eipc_core::session::handshake_v2::{ClientStart, Established, ServerStart};
 use eipc_core::wire::{Deframed, Deframer, header_binary, header_json};
 use eipc_core::{
     ClientConfig, Connection, Features, KeyTable, Kind, Meta, MetaKind, Opener, PayloadFormat, Priority, Psk,
-    Sealer, ServerConfig, Time,
+    Sealer, ServerConfig, Suite, Time,
 };
 use eipc_testkit::{meta, record};
 use proptest::prelude::*;
@@ -21,28 +21,30 @@ use std::sync::Arc;
 
 /// Runs the same handshake again and again: every call gives openers with the same keys at counter 0.
 struct Replay {
+    suite: Suite,
     psk: Arc<Psk>,
     server_hello: Vec<u8>,
     hello: Vec<u8>,
     finish: Vec<u8>,
 }
 
+const SUITES: [Suite; 3] = [Suite::HmacSha256, Suite::ChaCha20Poly1305, Suite::Aes256Gcm];
 const CLIENT_RANDOM: [u8; 64] = [0x21; 64];
 const SERVER_RANDOM: [u8; 72] = [0x42; 72];
 
 impl Replay {
-    fn new() -> (Self, Established) {
+    fn new(suite: Suite) -> (Self, Established) {
         let psk = Arc::new(Psk::new(&[0x81; 32]).unwrap());
         let mut config = ClientConfig::new(Arc::clone(&psk), "nia.min");
         config.features = Features(15);
         let random = Random::fixed(&CLIENT_RANDOM);
         let (hello, client) = ClientStart::new(config).unwrap().hello(&random).unwrap();
-        let mut replay = Self { psk, hello, server_hello: Vec::new(), finish: Vec::new() };
+        let mut replay = Self { suite, psk, hello, server_hello: Vec::new(), finish: Vec::new() };
         let (mut server_hello, server) = replay.start();
-        let (finish, client) = client.receive(&mut server_hello.clone()).unwrap();
+        let (finish, client) = client.receive(&mut server_hello.clone(), Time(0)).unwrap();
         replay.finish = finish;
         replay.server_hello.append(&mut server_hello);
-        let (mut accept, _) = server.receive(&mut replay.finish.clone()).unwrap();
+        let (mut accept, _) = server.receive(&mut replay.finish.clone(), Time(0)).unwrap();
         let client = client.receive(&mut accept).unwrap();
         (replay, client)
     }
@@ -52,6 +54,7 @@ impl Replay {
         keys.insert("nia.min", Arc::clone(&self.psk), &[]).unwrap();
         let mut config = ServerConfig::new("eai", Box::new(keys));
         config.features = Features(15);
+        config.suites = vec![self.suite];
         let start = ServerStart::new(Arc::new(config));
         start.receive(&mut self.hello.clone(), &Random::fixed(&SERVER_RANDOM), Time(0)).unwrap()
     }
@@ -59,7 +62,7 @@ impl Replay {
     fn openers(&self) -> (Opener, Opener) {
         let (server_hello, server) = self.start();
         assert_eq!(server_hello, self.server_hello);
-        let (_, server) = server.receive(&mut self.finish.clone()).unwrap();
+        let (_, server) = server.receive(&mut self.finish.clone(), Time(0)).unwrap();
         (server.planes.opener, server.planes.segment.unwrap().1)
     }
 }
@@ -67,14 +70,20 @@ impl Replay {
 fn sealed(sealer: &mut Sealer, priority: Priority, payload: &[u8]) -> Vec<u8> {
     let meta = Meta { request_id: "req-1".into(), capability: "ui:control".into(), ..meta(priority) };
     let (meta_len, mut frame) = record(&meta, payload, sealer.tag_len());
-    sealer.seal(Kind::Intent, priority, MetaKind::Binary, meta_len, &mut frame).unwrap();
+    sealer.seal(Kind::Intent, priority, MetaKind::Binary, meta_len, &mut frame, Time(0)).unwrap();
     frame
 }
 
 #[test]
 fn no_changed_frame_is_accepted() {
     // The attacker flips any one bit, cuts anywhere, or adds 1 to 64 bytes, on both planes.
-    let (replay, mut client) = Replay::new();
+    for suite in SUITES {
+        refuses_every_change(suite);
+    }
+}
+
+fn refuses_every_change(suite: Suite) {
+    let (replay, mut client) = Replay::new(suite);
     let stream = sealed(&mut client.planes.sealer, Priority::P1, b"{\"intent\":\"stop\"}");
     let segment = sealed(&mut client.planes.segment.unwrap().0, Priority::P0, b"{\"intent\":\"stop\"}");
     let (mut tried, mut accepted) = (0, 0);
@@ -185,22 +194,27 @@ proptest! {
 
     #[test]
     fn any_message_survives_the_trip(
+        suite in prop_oneof![
+            Just(Suite::HmacSha256),
+            Just(Suite::ChaCha20Poly1305),
+            Just(Suite::Aes256Gcm)
+        ],
         messages in proptest::collection::vec((any_meta(), proptest::collection::vec(any::<u8>(), 0..2_000), any::<bool>()), 1..4),
     ) {
-        let (replay, client) = Replay::new();
+        let (replay, client) = Replay::new(suite);
         let (mut stream_opener, mut segment_opener) = replay.openers();
         let (mut stream, mut segment) = (client.planes.sealer, client.planes.segment.unwrap().0);
         for (meta, payload, is_json) in &messages {
             for (sealer, opener) in [(&mut stream, &mut stream_opener), (&mut segment, &mut segment_opener)] {
-                let (mut meta_len, mut frame) = record(meta, payload, 32);
+                let (mut meta_len, mut frame) = record(meta, payload, suite.tag_len());
                 let mut meta_kind = MetaKind::Binary;
                 if *is_json {
                     let text = header_json::write(meta).unwrap();
                     meta_kind = MetaKind::Json;
                     meta_len = text.len();
-                    frame = [&[0; 40], text.as_bytes(), payload, &[0; 32]].concat();
+                    frame = [&[0; 40], text.as_bytes(), payload, &vec![0; suite.tag_len()]].concat();
                 }
-                sealer.seal(Kind::Features, meta.priority, meta_kind, meta_len, &mut frame).unwrap();
+                sealer.seal(Kind::Features, meta.priority, meta_kind, meta_len, &mut frame, Time(0)).unwrap();
                 let envelope = opener.receive(&mut frame).unwrap();
                 prop_assert_eq!(envelope.meta(), meta);
                 prop_assert_eq!(envelope.payload(), &payload[..]);
@@ -212,7 +226,7 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), skip in 0..40_usize) {
         // Random bytes, and random bytes behind the beginning of a good frame.
-        let (replay, mut client) = Replay::new();
+        let (replay, mut client) = Replay::new(Suite::Aes256Gcm);
         let good = sealed(&mut client.planes.sealer, Priority::P1, b"payload");
         for mut input in [bytes.clone(), [&good[..skip], &bytes].concat()] {
             let _ = header_binary::parse(&input);

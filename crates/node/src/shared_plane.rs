@@ -4,7 +4,9 @@
 //! A frame is sealed in private memory before a byte of it is shared, and copied to private memory before a byte of it is
 //! believed.
 
-use eipc_core::{Code, Error, Lane, Opener, Sealer};
+use std::time::Duration;
+
+use eipc_core::{Code, Error, Kind, Lane, MetaKind, Opener, Sealer, Time};
 use eipc_shm::{Budget, Direction, Inbound, MemfdRegion, Outbound, PushError};
 
 use crate::batch::{Delivery, PREFIX, Record, flag};
@@ -12,12 +14,17 @@ use crate::batch::{Delivery, PREFIX, Record, flag};
 /// Bytes of P2 and P3 one receive call takes: a flood of bulk delays a P0 message by at most this much copying and verifying.
 const BULK_PER_CALL: usize = 256 * 1024;
 
+/// How long a heartbeat waits that found its lane full: the lane is busy, so its own traffic may move it meanwhile.
+const HEARTBEAT_RETRY: Duration = Duration::from_secs(60);
+
 /// Both directions of one segment, with their keys.
 pub(crate) struct SharedPlane {
     sealer: Sealer,
     opener: Opener,
     outbound: Outbound<MemfdRegion>,
     inbound: Inbound<MemfdRegion>,
+    /// Not before this time is a heartbeat tried.
+    heartbeats_from: Time,
 }
 
 impl SharedPlane {
@@ -28,17 +35,17 @@ impl SharedPlane {
         let shortest = u32::try_from(16 + 24 + sealer.tag_len()).unwrap_or(u32::MAX);
         let outbound = Outbound::new(region.clone(), sends).map_err(taken)?;
         let inbound = Inbound::new(region, sends.reverse(), shortest).map_err(taken)?;
-        Ok(Self { sealer, opener, outbound, inbound })
+        Ok(Self { sealer, opener, outbound, inbound, heartbeats_from: Time(0) })
     }
 
     /// Seals and pushes the records of `batch` in order until one finds its lane full. Returns the bytes accepted and whether the
     /// peer must be woken.
-    pub(crate) fn push(&mut self, batch: &mut [u8]) -> (usize, bool, Result<(), Error>) {
+    pub(crate) fn push(&mut self, batch: &mut [u8], now: Time) -> (usize, bool, Result<(), Error>) {
         let mut accepted = 0;
-        let mut now = None;
+        let mut stamp = None;
         let mut result = Ok(());
         while let Some(rest) = batch.get_mut(accepted..).filter(|rest| !rest.is_empty()) {
-            match self.push_one(rest, &mut now) {
+            match self.push_one(rest, &mut stamp, now) {
                 Ok(Some(length)) => accepted += length,
                 Ok(None) => break,
                 Err(error) => {
@@ -50,22 +57,58 @@ impl SharedPlane {
         (accepted, self.outbound.publish(), result)
     }
 
-    fn push_one(&mut self, batch: &mut [u8], now: &mut Option<i64>) -> Result<Option<usize>, Error> {
+    fn push_one(
+        &mut self,
+        batch: &mut [u8],
+        stamp: &mut Option<i64>,
+        now: Time,
+    ) -> Result<Option<usize>, Error> {
         let record = Record::read(batch, self.sealer.tag_len())?;
-        let lane = ring_lane(record.lane);
         // Room first: a counter is taken only by a frame that will be seen (docs/wire.md, "EIPC/2 data frames").
-        if !self.outbound.try_reserve(lane, record.length - PREFIX).map_err(push_error)? {
+        if !self.outbound.try_reserve(ring_lane(record.lane), record.length - PREFIX).map_err(push_error)? {
             return Ok(None);
         }
         let bytes = batch.get_mut(..record.length).ok_or(Error::from(Code::Internal))?;
-        record.stamp(bytes, now);
+        record.stamp(bytes, stamp);
         let frame = bytes.get_mut(PREFIX..).ok_or(Error::from(Code::Internal))?;
-        self.sealer.seal(record.kind, record.lane, record.meta_kind, record.meta_length, frame)?;
-        match self.outbound.push(lane, frame).map_err(push_error)? {
-            true => Ok(Some(record.length)),
+        self.sealer.seal(record.kind, record.lane, record.meta_kind, record.meta_length, frame, now)?;
+        self.push_sealed(record.lane, frame)?;
+        Ok(Some(record.length))
+    }
+
+    /// Pushes a frame for which the lane has room.
+    fn push_sealed(&mut self, lane: Lane, frame: &[u8]) -> Result<(), Error> {
+        match self.outbound.push(ring_lane(lane), frame).map_err(push_error)? {
+            true => Ok(()),
             // A counter was taken for a frame the peer will never see: the session cannot go on.
             false => Err(Error::new(Code::Poisoned, "a lane lost the room it had")),
         }
+    }
+
+    /// When `push_heartbeats` is due.
+    pub(crate) fn deadline(&self) -> Time {
+        self.sealer.poll_deadline().max(self.heartbeats_from)
+    }
+
+    /// Sends a heartbeat in every lane that has been silent for an hour, so that it changes its keys (docs/wire.md, "Epoch").
+    /// Returns whether the peer must be woken.
+    pub(crate) fn push_heartbeats(&mut self, now: Time) -> (bool, Result<(), Error>) {
+        if now < self.deadline() {
+            return (false, Ok(()));
+        }
+        self.heartbeats_from = now.after(HEARTBEAT_RETRY);
+        let lanes: Vec<Lane> = self.sealer.due_lanes(now).collect();
+        let result = lanes.into_iter().try_for_each(|lane| self.push_heartbeat(lane, now));
+        (self.outbound.publish(), result)
+    }
+
+    fn push_heartbeat(&mut self, lane: Lane, now: Time) -> Result<(), Error> {
+        let (meta_length, mut frame) = self.sealer.heartbeat(lane)?;
+        if self.outbound.try_reserve(ring_lane(lane), frame.len()).map_err(push_error)? {
+            self.sealer.seal(Kind::Heartbeat, lane, MetaKind::Json, meta_length, &mut frame, now)?;
+            self.push_sealed(lane, &frame)?;
+        }
+        Ok(())
     }
 
     /// Drains the lanes of `lanes` (bit mask) in priority order into `delivery`. Returns whether the peer must be woken. What was

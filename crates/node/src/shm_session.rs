@@ -158,7 +158,7 @@ impl ShmInner {
         let length = arguments.number(1)?;
         let batch = arguments.bytes(0)?.get_mut(..length)?;
         let pushed = match self.link.try_borrow_mut().ok()?.as_mut() {
-            Some(link) => link.push(batch),
+            Some(link) => link.push(batch, clock::now()),
             None => Err(Fault::from(Code::Closed)),
         };
         match pushed {

@@ -49,7 +49,7 @@ impl StreamInner {
             let mut connection = self.connection.try_borrow_mut().ok()?;
             let mut deframer = self.deframer.try_borrow_mut().ok()?;
             if let Err(error) = self.take_frames(&mut connection, &mut deframer, &mut input, &mut delivery) {
-                let error = connection.abort(error);
+                let error = connection.abort(error, clock::now());
                 *self.ended.borrow_mut() = Some(Ended::by_fault(&error));
             }
             if connection.has_transmit() {
@@ -148,14 +148,14 @@ impl StreamInner {
 /// Seals every record of `batch` where it lies; afterwards the batch is what goes on the wire.
 fn seal_batch(connection: &mut Connection, batch: &mut [u8]) -> std::result::Result<(), Fault> {
     let (tag_length, _) = connection.record_limits().ok_or(Fault::from(Code::Closed))?;
-    let mut now = None;
+    let (now, mut stamp) = (clock::now(), None);
     let mut rest = batch;
     while !rest.is_empty() {
         let record = Record::read(rest, tag_length)?;
         let (bytes, behind) = rest.split_at_mut_checked(record.length).ok_or(Fault::from(Code::Internal))?;
-        record.stamp(bytes, &mut now);
+        record.stamp(bytes, &mut stamp);
         let (prefix, frame) = bytes.split_first_chunk_mut::<PREFIX>().ok_or(Fault::from(Code::Internal))?;
-        connection.seal_record(record.kind, record.lane, record.meta_kind, record.meta_length, frame)?;
+        connection.seal_record(record.kind, record.lane, record.meta_kind, record.meta_length, frame, now)?;
         *prefix = u32::try_from(frame.len()).unwrap_or(u32::MAX).to_be_bytes();
         rest = behind;
     }

@@ -9,7 +9,10 @@
     reason = "a test kit that cannot go on fails its test"
 )]
 
+pub mod heap;
+pub mod noise;
 mod pair;
+pub mod v1;
 pub mod vectors;
 
 pub use pair::{End, Pair, Seen, meta, record};

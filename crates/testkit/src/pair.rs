@@ -73,7 +73,7 @@ impl End {
                 Ok(Deframed::NeedInput) => return seen,
                 Ok(other) => panic!("unexpected {other:?}"),
                 Err(error) => {
-                    seen.push(Seen::Failed(self.connection.abort(error)));
+                    seen.push(Seen::Failed(self.connection.abort(error, now)));
                     return seen;
                 }
             };
@@ -94,14 +94,22 @@ impl End {
         }
     }
 
-    /// Seals a message for the stream, with its length prefix.
+    /// Seals a message for the stream at time 0, with its length prefix.
     ///
     /// # Errors
     /// Those of [`Connection::seal_record`].
     pub fn message(&mut self, kind: Kind, payload: &[u8]) -> Result<Vec<u8>, Error> {
+        self.message_at(kind, payload, Time(0))
+    }
+
+    /// Seals a message for the stream, with its length prefix.
+    ///
+    /// # Errors
+    /// Those of [`Connection::seal_record`].
+    pub fn message_at(&mut self, kind: Kind, payload: &[u8], now: Time) -> Result<Vec<u8>, Error> {
         let (tag_len, _) = self.connection.record_limits().unwrap_or((32, 0));
         let (meta_len, mut frame) = record(&meta(Priority::P1), payload, tag_len);
-        self.connection.seal_record(kind, Priority::P1, MetaKind::Binary, meta_len, &mut frame)?;
+        self.connection.seal_record(kind, Priority::P1, MetaKind::Binary, meta_len, &mut frame, now)?;
         let mut bytes = u32::try_from(frame.len()).unwrap().to_be_bytes().to_vec();
         bytes.extend(frame);
         Ok(bytes)

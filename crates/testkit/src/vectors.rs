@@ -84,7 +84,13 @@ impl Vector {
     /// Returns a key or iv of an epoch.
     #[must_use]
     pub fn epoch(&self, epoch: u16, field: &str) -> Vec<u8> {
-        hex(self.0[format!("epoch_{epoch}")][field].as_str().unwrap())
+        hex(self.epoch_text(epoch, field))
+    }
+
+    /// Returns the hexadecimal digits of a key or iv of an epoch.
+    #[must_use]
+    pub fn epoch_text(&self, epoch: u16, field: &str) -> &str {
+        self.0[format!("epoch_{epoch}")][field].as_str().unwrap()
     }
 }
 
@@ -108,12 +114,12 @@ impl Reject {
     }
 }
 
-fn load(name: &str) -> Value {
+pub(crate) fn load(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../test/vectors").join(name);
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     serde_json::from_str(&text).unwrap()
 }
 
-fn rows(value: &Value, field: &str) -> Vec<Value> {
+pub(crate) fn rows(value: &Value, field: &str) -> Vec<Value> {
     value[field].as_array().unwrap_or_else(|| panic!("no list {field}")).clone()
 }

@@ -3,6 +3,7 @@
 //! The two key blocks are hashed once, when the key is made; a frame costs only its own bytes.
 
 use core::fmt;
+use core::hint::black_box;
 use ring::hmac;
 
 /// Bytes of a tag.
@@ -38,6 +39,14 @@ impl MacKey {
     #[must_use]
     pub fn verify(&self, message: &[u8], tag: &[u8]) -> bool {
         hmac::verify(&self.0, message, tag).is_ok()
+    }
+}
+
+impl Drop for MacKey {
+    /// ring wipes nothing; a key of zeros in its place does (see `crypto::secret`).
+    fn drop(&mut self) {
+        self.0 = hmac::Key::new(hmac::HMAC_SHA256, &[0; TAG_LEN]);
+        black_box(&self.0);
     }
 }
 

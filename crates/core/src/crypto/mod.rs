@@ -2,6 +2,7 @@
 //!
 //! Which key is used for what is deliberately not here: that is `session::keys`.
 
+pub mod aead;
 pub mod agreement;
 pub mod digest;
 pub mod kdf;

@@ -1,8 +1,9 @@
 //! Memory for secrets: wiped on drop, silent in Debug.
 //!
 //! A secret lives on the heap, so that moving it leaves no copy on the stack. Deliberately no `Clone`, no
-//! comparison, no conversion to text. What ring keeps inside its own key types (`crypto::mac`) cannot be
-//! wiped from here: those hold hash states derived from keys, and vanish with their session.
+//! comparison, no conversion to text. ring's own key types (`crypto::mac`, `crypto::aead`) wipe nothing:
+//! they are overwritten with a key of zeros when dropped, and kept where they are not moved
+//! (`session::frame_key`). What ring leaves on the stack while it prepares a key is out of reach.
 
 use core::fmt;
 use zeroize::{Zeroize, Zeroizing};
@@ -16,6 +17,13 @@ impl<const N: usize> Secret<N> {
         let mut secret = Self(Box::new(Zeroizing::new([0; N])));
         fill(&mut secret.0)?;
         Ok(secret)
+    }
+
+    /// Makes another copy, which is wiped on its own: for an owner that outlives this one.
+    pub(crate) fn duplicate(&self) -> Self {
+        let mut copy = Self(Box::new(Zeroizing::new([0; N])));
+        copy.0.copy_from_slice(self.expose());
+        copy
     }
 
     /// Returns the bytes, to be handed to a primitive and nobody else.

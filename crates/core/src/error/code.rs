@@ -126,7 +126,7 @@ table! {
         "The lane or queue is full; wait until it is ready and send again.";
     Timeout "EIPC_TIMEOUT" 602 TimeoutError false
         "The time allowed has passed; the outcome at the peer is unknown, check before trying again.";
-    Expired "EIPC_EXPIRED" 603 TimeoutError false
+    Stale "EIPC_STALE" 603 TimeoutError false
         "The message is older than its maximum age; check the clocks and send a new message.";
 
     // Connection.
@@ -134,7 +134,7 @@ table! {
         "The connection is closed; open a new one.";
     ClosedByPeer "EIPC_CLOSED_BY_PEER" 702 ClosedError false
         "The peer closed the session; open a new connection.";
-    SessionExpired "EIPC_SESSION_EXPIRED" 703 ClosedError false
+    Expired "EIPC_EXPIRED" 703 ClosedError false
         "The session reached the end of its life; open a new connection.";
     PeerDown "EIPC_PEER_DOWN" 704 PeerDownError false
         "The peer's process is gone; reconnect when it is back.";

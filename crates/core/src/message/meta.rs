@@ -67,10 +67,13 @@ impl Meta<'_> {
     /// Checks the rules both encodings share.
     ///
     /// # Errors
-    /// [`Code::BadHeader`]: a control character in a string, a negative timestamp, or an age limit
+    /// [`Code::BadHeader`]: a string above 255 bytes or with a control character, a negative timestamp, or an age limit
     /// without a timestamp to measure it from.
     pub fn check(&self) -> Result<()> {
         for text in [&self.source, &self.request_id, &self.capability, &self.route] {
+            if text.len() > 255 {
+                return Err(Error::new(Code::BadHeader, "meta string above 255 bytes"));
+            }
             if !is_clean(text) {
                 return Err(Error::new(Code::BadHeader, "control character in a meta string"));
             }

@@ -4,6 +4,7 @@ use super::admission::{Admission, AdmissionLimits};
 use super::key_store::KeyStore;
 use super::keys::Psk;
 use super::suite::{Features, Role, Suite, Suites};
+use crate::crypto::digest::sha256;
 use crate::wire::limits::MAX_FRAME_SIZE;
 use core::fmt;
 use core::time::Duration;
@@ -21,13 +22,14 @@ pub struct ClientConfig {
     pub service_id: String,
     /// The id the server must have; `None` leaves the check to the owner, who pins the first one seen.
     pub server_id: Option<String>,
-    /// The suites offered, all of them acceptable.
+    /// The suites offered, all of them acceptable. The default is every one; where nothing else encrypts
+    /// the owner leaves suite 1 out.
     pub suites: Suites,
     /// The features offered; strict sequence is always among them.
     pub features: Features,
     /// Do without X25519: no forward secrecy, and only where the server allows it.
     pub psk_only: bool,
-    /// SHA-256 of the TLS exporter as the wire text says; zero without TLS.
+    /// What [`tls_channel_binding`] makes of the TLS exporter; zero without TLS.
     pub channel_binding: [u8; 32],
     /// How long the handshake may take in all; 10 s.
     pub handshake_timeout: Duration,
@@ -54,7 +56,8 @@ impl ClientConfig {
 pub struct ServerConfig {
     /// The server's own id, told in SessionAccept; 1..=64 of `[a-z0-9._-]`, or every client refuses it.
     pub server_id: String,
-    /// The suites accepted, best first; the first one offered is taken.
+    /// The suites accepted, best first; the first one offered is taken. The default is that of local and
+    /// TLS addresses; for any other the owner leaves suite 1 out, which does not encrypt.
     pub suites: Vec<Suite>,
     /// Accept a client that does without X25519.
     pub allow_psk_only: bool,
@@ -64,7 +67,7 @@ pub struct ServerConfig {
     pub ttl_ms: u64,
     /// The largest frame in either direction, 4 096..=1 048 576; other values are taken to the nearest.
     pub max_frame: usize,
-    /// SHA-256 of the TLS exporter as the wire text says; zero without TLS.
+    /// What [`tls_channel_binding`] makes of the TLS exporter; zero without TLS.
     pub channel_binding: [u8; 32],
     /// How long a handshake may take in all; 10 s.
     pub handshake_timeout: Duration,
@@ -83,7 +86,7 @@ impl ServerConfig {
     pub fn new(server_id: &str, keys: Box<dyn KeyStore>) -> Self {
         Self {
             server_id: server_id.to_owned(),
-            suites: vec![Suite::HmacSha256],
+            suites: vec![Suite::HmacSha256, Suite::Aes256Gcm, Suite::ChaCha20Poly1305],
             allow_psk_only: false,
             features: Features::default(),
             ttl_ms: 0,
@@ -102,6 +105,13 @@ impl fmt::Debug for ServerConfig {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_struct("ServerConfig").field("server_id", &self.server_id).finish_non_exhaustive()
     }
+}
+
+/// Makes the `channel_binding` of a session inside TLS. `exporter` is that of the TLS 1.3 connection: label
+/// "EXPORTER-Channel-Binding" (RFC 9266), empty context, 32 bytes.
+#[must_use]
+pub fn tls_channel_binding(exporter: &[u8; 32]) -> [u8; 32] {
+    sha256(&[b"EIPC/2 cb tls\0", exporter])
 }
 
 /// What both sides know about an authenticated session.
@@ -125,4 +135,17 @@ pub struct Session {
     pub ttl_ms: u64,
     /// The largest frame in either direction.
     pub max_frame: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_channel_binding_is_that_of_the_wire_text() {
+        // python: sha256(b"EIPC/2 cb tls\0" + bytes([7] * 32))
+        let binding = tls_channel_binding(&[7; 32]);
+        assert_eq!(binding[..8], [0xe7, 0xdb, 0x98, 0x2a, 0x73, 0xc8, 0xef, 0xb0]);
+        assert_eq!(binding[28..], [0x59, 0x3e, 0x3a, 0x07]);
+    }
 }

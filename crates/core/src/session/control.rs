@@ -162,4 +162,14 @@ mod tests {
         assert!(Alert::is_unprotected(&Alert::HandshakeRefused.unprotected_frame()));
         assert!(!Alert::is_unprotected(b"EIPC"));
     }
+
+    #[test]
+    fn random_bytes_are_refused_without_a_panic() {
+        let close = CloseFrame { reason: CloseReason::Normal, stream_last: 7, lanes: Some([1; 4]) };
+        let closes = eipc_testkit::noise::feed(&close.encode(), |bytes| CloseFrame::decode(bytes).is_ok());
+        let alerts = eipc_testkit::noise::feed(&[1, 0, 0, 0], |bytes| Alert::decode(bytes).is_ok());
+        let frame = Alert::HandshakeRefused.unprotected_frame();
+        let frames = eipc_testkit::noise::feed(&frame, |bytes| Alert::is_unprotected(bytes));
+        assert!(closes > 0 && alerts > 0 && frames > 0);
+    }
 }

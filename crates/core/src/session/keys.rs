@@ -1,15 +1,14 @@
 //! The key schedule of EIPC/2 (`docs/wire.md`, "EIPC/2 handshake"): from the PSK to the keys of frames.
 //!
 //! The construction is the TLS 1.3 psk / psk_dhe schedule with other labels. Every long-lived value is a
-//! [`Secret`]; who may use a key for what is decided by the handshake and by `seal` and `open`.
+//! [`Secret`]; when a lane moves from one epoch to the next is decided in `epoch`.
 
-use super::suite::{Direction, Plane, Suite};
+use super::suite::{Direction, Plane};
 use crate::crypto::CryptoError;
 use crate::crypto::kdf::{expand, expand_into, extract};
 use crate::crypto::mac::MacKey;
 use crate::crypto::secret::Secret;
 use crate::error::{Code, Error, Result};
-use crate::message::Lane;
 use core::fmt;
 
 /// The shortest pre-shared key.
@@ -129,25 +128,18 @@ impl Master {
         expand(&self.0, &[b"EIPC/2 exp master"]).map(Exporter).map_err(internal)
     }
 
-    /// Derives the keys of one direction of one plane.
-    pub(crate) fn lane_keys(&self, suite: Suite, plane: Plane, direction: Direction) -> Result<LaneKeys> {
-        match suite {
-            Suite::HmacSha256 => {
-                let key = self.traffic::<32>(plane, direction, b" key").map_err(internal)?;
-                Ok(LaneKeys { epoch_0: FrameKey::HmacSha256(MacKey::new(key.expose())) })
-            }
-            Suite::ChaCha20Poly1305 | Suite::Aes256Gcm => {
-                Err(Error::new(Code::HandshakeFailed, "this build does not have the chosen suite"))
-            }
-        }
+    /// Derives the master secret of the next epoch; there is no way back.
+    pub(crate) fn next(&self) -> Result<Self> {
+        expand(&self.0, &[b"EIPC/2 rekey"]).map(Self).map_err(internal)
     }
 
-    fn traffic<const N: usize>(
-        &self,
-        plane: Plane,
-        direction: Direction,
-        purpose: &[u8],
-    ) -> core::result::Result<Secret<N>, CryptoError> {
+    /// Makes a copy for another lane.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(self.0.duplicate())
+    }
+
+    /// Derives the secrets of one direction of one plane.
+    pub(crate) fn traffic(&self, plane: Plane, direction: Direction) -> Result<Traffic> {
         let plane: &[u8] = match plane {
             Plane::Stream => b"",
             Plane::SharedMemory => b"shm ",
@@ -156,39 +148,32 @@ impl Master {
             Direction::ClientToServer => b"c2s",
             Direction::ServerToClient => b"s2c",
         };
-        expand(&self.0, &[b"EIPC/2 ", plane, direction, purpose])
-    }
-}
-
-/// The keys of one direction of one plane. Only epoch 0 exists in this build; a frame of any other epoch
-/// has no key.
-pub(crate) struct LaneKeys {
-    epoch_0: FrameKey,
-}
-
-impl LaneKeys {
-    /// Finds the key of a frame. Depends on the lane, because each lane changes its epoch on its own.
-    pub(crate) const fn find(&self, _lane: Lane, epoch: u16) -> Option<&FrameKey> {
-        if epoch == 0 { Some(&self.epoch_0) } else { None }
-    }
-
-    /// Returns the epoch and key the next frame of `lane` is sealed with.
-    pub(crate) const fn current(&self, _lane: Lane) -> (u16, &FrameKey) {
-        (0, &self.epoch_0)
+        let derive = || {
+            Ok(Traffic {
+                key: expand(&self.0, &[b"EIPC/2 ", plane, direction, b" key"])?,
+                iv: expand(&self.0, &[b"EIPC/2 ", plane, direction, b" iv"])?,
+            })
+        };
+        derive().map_err(internal)
     }
 }
 
 #[cfg(test)]
-impl LaneKeys {
-    /// Makes keys of a known key, so that a test can forge what only a key holder could.
-    pub(crate) fn of_mac(key: &[u8]) -> Self {
-        Self { epoch_0: FrameKey::HmacSha256(MacKey::new(key)) }
+impl Master {
+    /// Makes a known master secret, so that a test can forge what only a key holder could.
+    pub(crate) fn known() -> Self {
+        let fill = |out: &mut [u8; 32]| {
+            out.fill(0x5a);
+            Ok::<_, CryptoError>(())
+        };
+        Self(Secret::fill(fill).unwrap())
     }
 }
 
-/// The key of a suite.
-pub(crate) enum FrameKey {
-    HmacSha256(MacKey),
+/// The secrets of one direction of one plane in one epoch.
+pub(crate) struct Traffic {
+    pub(crate) key: Secret<32>,
+    pub(crate) iv: Secret<12>,
 }
 
 /// Exports secrets that belong to a session, for purposes outside EIPC.
@@ -211,7 +196,7 @@ impl fmt::Debug for Exporter {
 }
 
 /// No primitive used here can refuse its arguments; if one does, nothing may go on.
-fn internal(_: CryptoError) -> Error {
+pub(crate) fn internal(_: CryptoError) -> Error {
     Error::new(Code::Internal, "a cryptographic primitive refused")
 }
 
@@ -255,17 +240,16 @@ mod tests {
             let label = vector.text("export_label");
             master_0.exporter().unwrap().export(label.as_bytes(), &mut exported).unwrap();
             same("export_48", &exported);
-            let master_1 = Master(expand(&master_0.0, &[b"EIPC/2 rekey"]).unwrap());
+            let master_1 = master_0.next().unwrap();
             same("master_1", master_1.0.expose());
             for (epoch, master) in [(0, &master_0), (1, &master_1)] {
                 for (prefix, plane) in [("", Plane::Stream), ("shm_", Plane::SharedMemory)] {
                     for (way, direction) in
                         [("c2s", Direction::ClientToServer), ("s2c", Direction::ServerToClient)]
                     {
-                        let key = master.traffic::<32>(plane, direction, b" key").unwrap();
-                        let iv = master.traffic::<12>(plane, direction, b" iv").unwrap();
-                        assert_eq!(vector.epoch(epoch, &format!("{prefix}{way}_key")), key.expose());
-                        assert_eq!(vector.epoch(epoch, &format!("{prefix}{way}_iv")), iv.expose());
+                        let traffic = master.traffic(plane, direction).unwrap();
+                        assert_eq!(vector.epoch(epoch, &format!("{prefix}{way}_key")), traffic.key.expose());
+                        assert_eq!(vector.epoch(epoch, &format!("{prefix}{way}_iv")), traffic.iv.expose());
                     }
                 }
             }

@@ -1,5 +1,6 @@
 //! Suites, features, roles, planes and directions: what a handshake agrees on.
 
+use crate::crypto::aead;
 use crate::wire::limits::MAC_LEN;
 use crate::wire::preamble::{FLAG_AEAD, FLAG_MAC};
 
@@ -33,12 +34,6 @@ impl Suite {
         self as u8
     }
 
-    /// Tells whether this build can protect frames with it.
-    #[must_use]
-    pub const fn is_available(self) -> bool {
-        matches!(self, Self::HmacSha256)
-    }
-
     pub(crate) const fn flags(self) -> u8 {
         match self {
             Self::HmacSha256 => FLAG_MAC,
@@ -51,7 +46,7 @@ impl Suite {
     pub const fn tag_len(self) -> usize {
         match self {
             Self::HmacSha256 => MAC_LEN,
-            Self::ChaCha20Poly1305 | Self::Aes256Gcm => 16,
+            Self::ChaCha20Poly1305 | Self::Aes256Gcm => aead::TAG_LEN,
         }
     }
 }
@@ -62,7 +57,7 @@ pub struct Suites(pub u16);
 
 impl Suites {
     /// Every suite this build can protect frames with.
-    pub const AVAILABLE: Self = Self(1);
+    pub const AVAILABLE: Self = Self(7);
 
     /// Makes a set of a list.
     #[must_use]
@@ -175,6 +170,9 @@ mod tests {
     fn suites_have_the_bits_of_the_wire_text() {
         let all = [Suite::HmacSha256, Suite::ChaCha20Poly1305, Suite::Aes256Gcm];
         assert_eq!(Suites::of(&all), Suites(7));
+        assert_eq!(Suites::of(&all), Suites::AVAILABLE);
+        assert_eq!(all.map(Suite::flags), [0x01, 0x04, 0x04]);
+        assert_eq!(all.map(Suite::tag_len), [32, 16, 16]);
         assert!(all.iter().all(|suite| Suite::from_byte(suite.byte()) == Some(*suite)));
         assert_eq!((Suite::from_byte(0), Suite::from_byte(4)), (None, None));
         assert!(Suites(0xfff9).contains(Suite::HmacSha256) && !Suites(0xfff8).contains(Suite::HmacSha256));

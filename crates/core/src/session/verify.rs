@@ -1,10 +1,12 @@
 //! First step behind the shape: the tag, then that the frame belongs to this session.
 //!
 //! [`RawFrame`] → [`Authentic`]. Before the tag only the epoch and the lane are looked at, because they
-//! choose the key; whether there is a tag comes from the session, never from the frame. Order of checks:
-//! `docs/wire.md`, "Receiver". Order of frames is deliberately not here (`sequence`).
+//! choose the key; whether there is a tag comes from the session, never from the frame. Suites 2 and 3
+//! decrypt in the same step. Order of checks: `docs/wire.md`, "Receiver". Order of frames is deliberately
+//! not here (`sequence`).
 
-use super::keys::{FrameKey, LaneKeys};
+use super::epoch::LaneKeys;
+use super::lanes::Lanes;
 use super::sec_header::SecHeader;
 use super::suite::Suite;
 use crate::error::{Code, Error, Result};
@@ -38,23 +40,17 @@ impl<'a> Authentic<'a> {
     }
 }
 
-/// Verifies the tag of `frame` with the key its epoch names.
+/// Verifies the tag of `frame` with the key its lane and epoch name.
+#[inline]
 pub(crate) fn verify<'a>(
-    frame: RawFrame<'a>,
-    keys: &LaneKeys,
+    mut frame: RawFrame<'a>,
+    keys: &mut Lanes<LaneKeys>,
     session_id: u64,
     suite: Suite,
 ) -> Result<Authentic<'a>> {
     let header = header_of(&frame).ok_or(Error::new(Code::Integrity, "header shorter than 24 bytes"))?;
-    let key = keys
-        .find(header.sequence.lane(), header.epoch)
-        .ok_or(Error::new(Code::Integrity, "no key for this epoch"))?;
-    let verified = match key {
-        FrameKey::HmacSha256(key) => key.verify(frame.signed(), frame.tag()),
-    };
-    if !verified {
-        return Err(Error::new(Code::Integrity, "tag does not verify"));
-    }
+    let (signed, tag) = frame.parts_mut();
+    keys.of_mut(header.sequence.lane()).open(header.epoch, header.sequence, signed, tag)?;
     if header.session_id != session_id {
         return Err(Error::new(Code::BadHeader, "another session id"));
     }

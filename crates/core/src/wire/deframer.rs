@@ -245,4 +245,25 @@ mod tests {
         assert_eq!(poll(), Err(Code::Protocol));
         assert_eq!(Deframer::new(4096).poll(&mut &[1][..], &mut []), Ok(Deframed::NeedInput));
     }
+
+    #[test]
+    fn random_bytes_are_cut_without_a_panic() {
+        let sample = stream(&[&[1; 16], &[2; 40], &[3; 100]]);
+        let mut out = [0; 4_096];
+        let frames = eipc_testkit::noise::feed(&sample, |bytes| {
+            let mut deframer = Deframer::new(4_096);
+            let (mut input, mut frames) = (&*bytes, 0);
+            // Two halves, so that frames are cut by the end of a chunk as well.
+            let mut rest = input.split_off(input.len() / 2..).unwrap_or_default();
+            while let Ok(found) = deframer.poll(&mut input, &mut out) {
+                match found {
+                    Deframed::NeedInput if rest.is_empty() => break,
+                    Deframed::NeedInput => input = core::mem::take(&mut rest),
+                    _ => frames += 1,
+                }
+            }
+            frames > 0
+        });
+        assert!(frames > 0);
+    }
 }

@@ -102,6 +102,11 @@ impl<'a> RawFrame<'a> {
         self.signed.get(PREAMBLE_LEN.saturating_add(self.header_len)..).unwrap_or_default()
     }
 
+    /// Returns what the tag covers, to be decrypted in place, and the tag.
+    pub(crate) const fn parts_mut(&mut self) -> (&mut [u8], &[u8]) {
+        (self.signed, self.tag)
+    }
+
     /// Gives up the frame for its signed bytes, which are as old as the receive buffer.
     pub(crate) const fn into_signed(self) -> &'a mut [u8] {
         self.signed
@@ -202,5 +207,13 @@ mod tests {
         assert_eq!(code(bytes.clone()), Some(Code::UnsupportedFlags));
         bytes[7] = 1;
         assert_eq!(code(bytes), Some(Code::FrameTooLarge));
+    }
+
+    #[test]
+    fn random_bytes_are_refused_without_a_panic() {
+        let accepted = eipc_testkit::noise::feed(&frame(24, 10, 82), |bytes| {
+            RawFrame::parse(bytes, &EXPECT).is_ok_and(|raw| raw.payload().len() <= 256)
+        });
+        assert!(accepted > 0);
     }
 }

@@ -215,4 +215,16 @@ mod tests {
         long.route = "x".repeat(256).into();
         assert_eq!(write(&long, &mut out).unwrap_err().code, Code::BadHeader);
     }
+
+    #[test]
+    fn random_bytes_are_refused_without_a_panic() {
+        let mut out = [0; 256];
+        let length = write(&sample(), &mut out).unwrap();
+        let accepted = eipc_testkit::noise::feed(&out[..length], |bytes| {
+            let is_good = parse(bytes).is_ok();
+            assert_eq!(check(bytes).is_ok(), is_good);
+            is_good
+        });
+        assert!(accepted > 0);
+    }
 }

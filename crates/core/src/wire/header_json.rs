@@ -159,4 +159,12 @@ mod tests {
             assert_eq!(parse(text.as_bytes()).unwrap_err().code, Code::BadHeader, "{text}");
         }
     }
+
+    #[test]
+    fn random_bytes_are_refused_without_a_panic() {
+        let text =
+            br#"{"priority":2,"request_id":"r-\u00e9","x":[1,{"y":true}],"timestamp_ns":"1","max_age_ms":9}"#;
+        let accepted = eipc_testkit::noise::feed(text, |bytes| parse(bytes).is_ok());
+        assert!(accepted > 0);
+    }
 }

@@ -5,16 +5,20 @@
 
 pub mod deframer;
 pub mod frame;
+pub mod frame_v1;
 pub mod header_binary;
 pub mod header_json;
+pub mod header_v1;
 mod json;
 pub mod limits;
 pub mod preamble;
 mod reader;
+mod timestamp;
 mod writer;
 
 pub use deframer::{Deframed, Deframer};
 pub use frame::{Expect, RawFrame};
+pub use frame_v1::FrameV1;
 pub use preamble::Preamble;
 
 pub(crate) use reader::Reader;

@@ -6,6 +6,8 @@ use super::limits::PREAMBLE_LEN;
 
 /// The first four bytes of every frame.
 pub const MAGIC: [u8; 4] = *b"EIPC";
+/// The frame version of v1.
+pub const VERSION_1: u16 = 1;
 /// The frame version of EIPC/2.
 pub const VERSION_2: u16 = 2;
 /// The flag "an HMAC-SHA256 tag follows": handshake frames and suite 1.

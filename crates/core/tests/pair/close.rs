@@ -134,7 +134,8 @@ fn a_session_closes_at_the_end_of_its_life() {
     for seen in [seen_client, seen_server] {
         assert!(matches!(seen[..], [Seen::Close(CloseFrame { reason: CloseReason::Time, .. })]));
     }
-    assert_eq!(open_pair(client(), server()).client.connection.poll_deadline(), None, "0 is for ever");
+    let heartbeat = Some(Time(HOUR));
+    assert_eq!(open_pair(client(), server()).client.connection.poll_deadline(), heartbeat, "0 is for ever");
 }
 
 #[test]
@@ -147,7 +148,7 @@ fn finishing_needs_the_peers_close() {
 #[test]
 fn an_abort_tells_the_peer_once_and_returns_the_reason() {
     let mut pair = open_pair(client(), server());
-    let error = pair.client.connection.abort(Error::new(Code::Poisoned, "a refused index"));
+    let error = pair.client.connection.abort(Error::new(Code::Poisoned, "a refused index"), pair.now);
     assert_eq!(error.code, Code::Poisoned);
     let (seen_client, seen_server) = pair.run();
     assert_eq!((code(&seen_client), code(&seen_server)), (None, Some(Code::ClosedByPeer)));

@@ -241,16 +241,6 @@ fn nobody_talks_to_itself() {
 }
 
 #[test]
-fn no_common_suite_is_refused() {
-    let mut accepting = server();
-    accepting.suites = vec![Suite::Aes256Gcm, Suite::ChaCha20Poly1305];
-    assert_eq!(failed(client(), accepting).1, Some(Code::HandshakeFailed));
-    let mut config = client();
-    config.suites = Suites::of(&[Suite::Aes256Gcm]);
-    assert!(Connection::client(config, &Random::system(), Time(0)).is_err(), "not in this build");
-}
-
-#[test]
 fn before_authentication_frames_are_limited_to_4096_bytes() {
     let mut pair = pair_of(client(), server());
     assert_eq!(pair.server.connection.frame_limit(), 4_096);

@@ -9,9 +9,12 @@
 )]
 
 mod close;
+mod epochs;
 mod handshake;
 mod messages;
 mod segment;
+mod states;
+mod suites;
 
 use eipc_core::crypto::random::Random;
 use eipc_core::session::handshake_v2::ClientStart;
@@ -23,6 +26,7 @@ use eipc_testkit::{End, Pair, Seen, meta, record};
 use std::sync::Arc;
 
 const SECOND: u64 = 1_000_000_000;
+const HOUR: u64 = 3_600 * SECOND;
 
 fn key(byte: u8) -> Arc<Psk> {
     Arc::new(Psk::new(&[byte; 32]).unwrap())
@@ -100,7 +104,7 @@ fn forged_message(session_id: u64) -> Vec<u8> {
 /// Seals a control frame that a connection would not send, with its length prefix.
 fn control(sealer: &mut Sealer, kind: Kind, payload: &[u8]) -> Vec<u8> {
     let mut frame = [&[0; 40][..], b"{}", payload, &[0; 32]].concat();
-    sealer.seal(kind, Priority::P0, MetaKind::Json, 2, &mut frame).unwrap();
+    sealer.seal(kind, Priority::P0, MetaKind::Json, 2, &mut frame, Time(0)).unwrap();
     prefixed(&frame)
 }
 
@@ -111,7 +115,7 @@ fn rogue(pair: &mut Pair, config: ClientConfig, accepting: ServerConfig) -> Seal
     let (hello, client) = ClientStart::new(config).unwrap().hello(&random).unwrap();
     server.receive(&prefixed(&hello), pair.now);
     let mut answer = server.transmit();
-    let (finish, client) = client.receive(&mut answer[4..]).unwrap();
+    let (finish, client) = client.receive(&mut answer[4..], pair.now).unwrap();
     server.receive(&prefixed(&finish), pair.now);
     let mut accept = server.transmit();
     let established = client.receive(&mut accept[4..]).unwrap();

@@ -102,7 +102,7 @@ fn a_refused_record_uses_no_counter() {
     let mut seal = |kind, priority, meta_kind, meta_len, frame: &mut [u8]| {
         pair.client
             .connection
-            .seal_record(kind, priority, meta_kind, meta_len, frame)
+            .seal_record(kind, priority, meta_kind, meta_len, frame, Time(0))
             .map_err(|error| error.code)
     };
     assert_eq!(seal(Kind::Chat, Priority::P0, MetaKind::Binary, meta_len, &mut frame), Err(Code::BadHeader));
@@ -133,7 +133,7 @@ fn binary_meta_needs_its_feature() {
     let mut frame = [&[0; 40][..], text.as_bytes(), b"x", &[0; 32]].concat();
     pair.client
         .connection
-        .seal_record(Kind::Chat, Priority::P3, MetaKind::Json, text.len(), &mut frame)
+        .seal_record(Kind::Chat, Priority::P3, MetaKind::Json, text.len(), &mut frame, Time(0))
         .unwrap();
     let seen = pair.server.receive(&prefixed(&frame), pair.now);
     assert_eq!(seen, [Seen::Message(Kind::Chat, b"x".to_vec())]);

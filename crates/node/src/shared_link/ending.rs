@@ -8,6 +8,7 @@ use eipc_shm::ALL_LANES;
 use super::SharedLink;
 use crate::clock;
 use crate::ended::Ended;
+use crate::shared_plane::SharedPlane;
 
 impl SharedLink {
     /// The session is over once everything the peer sent before its X, or before its death, was delivered.
@@ -31,19 +32,38 @@ impl SharedLink {
             }
         }
         if self.socket.has_ended() && !plane.has_data_among(ALL_LANES) {
-            let error = match self.connection.state() {
-                // We had said X; that the peer left without its own is as good as an answer.
-                State::Closing if self.peer_close.is_none() => None,
-                _ => Some(Error::from(Code::PeerDown)),
-            };
-            let ended = error.as_ref().map_or_else(|| Ended::by_agreement(None), Ended::by_fault);
-            self.end(ended);
+            // Also after our own X: without the peer's, messages of its may be missing.
+            self.end(Ended::by_fault(&Error::from(Code::PeerDown)));
         }
     }
 
     /// Milliseconds until `handle_timeout` is due.
     pub(crate) fn timeout_ms(&self, now: Time) -> Option<u32> {
-        self.connection.poll_deadline().map(|deadline| clock::milliseconds_between(now, deadline))
+        let heartbeats = self.heartbeating().map(SharedPlane::deadline);
+        let in_use_by = self.plane.is_none().then_some(self.in_use_by);
+        let deadline = [self.connection.poll_deadline(), heartbeats, in_use_by].into_iter().flatten().min();
+        deadline.map(|deadline| clock::milliseconds_between(now, deadline))
+    }
+
+    /// The rings, while this side may still send through them.
+    fn heartbeating(&self) -> Option<&SharedPlane> {
+        self.plane.as_ref().filter(|_| self.connection.state() == State::Open)
+    }
+
+    fn push_heartbeats(&mut self, now: Time) {
+        if self.heartbeating().is_none() {
+            return;
+        }
+        let Some(plane) = self.plane.as_mut() else { return };
+        let (rings, result) = plane.push_heartbeats(now);
+        if rings {
+            self.socket.ring();
+        }
+        match result {
+            Ok(()) => {}
+            Err(error) if error.code == Code::Expired => self.close(CloseReason::Time, now),
+            Err(error) => self.poison(&error),
+        }
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time) {
@@ -57,11 +77,14 @@ impl SharedLink {
         self.flush();
         match handled {
             Err(error) => self.fail(&error),
+            Ok(()) if self.plane.is_none() && now >= self.in_use_by => {
+                self.fail(&Error::new(Code::Timeout, "the segment was not handed over in time"));
+            }
             Ok(()) if self.connection.is_expiring() => self.close(CloseReason::Time, now),
             Ok(()) if self.connection.state() == State::Closed => {
                 self.end(Ended::by_agreement(self.peer_close.as_ref()))
             }
-            Ok(()) => {}
+            Ok(()) => self.push_heartbeats(now),
         }
     }
 
@@ -79,8 +102,31 @@ impl SharedLink {
                 self.has_news = true;
                 self.finish_if_drained(now);
             }
-            None => self.end(Ended::by_agreement(None)),
+            None => {
+                // Before the handshake is done this only gives the connection up.
+                let _ = self.connection.close(reason, None, now);
+                self.queue_transmit();
+                self.flush();
+                self.end(Ended::by_agreement(None));
+            }
         }
+    }
+
+    /// The segment was refused: both sides say X and go (docs/shm-abi.md, "Hand-over").
+    pub(super) fn give_up(&mut self, error: &Error) {
+        let _ = self.connection.close(CloseReason::Normal, None, clock::now());
+        self.queue_transmit();
+        self.flush();
+        self.end(Ended::by_fault(error));
+    }
+
+    /// The peer's X came before the segment was in use.
+    pub(super) fn finish_before_use(&mut self, now: Time) {
+        let finished = self.connection.finish_close(None, now);
+        self.queue_transmit();
+        self.flush();
+        let ended = Ended::by_agreement(self.peer_close.as_ref());
+        self.end(finished.map_or_else(|error| Ended::by_fault(&error), |()| ended));
     }
 
     /// Ends at once; `code` of the error table, 0 for a plain close.
@@ -94,7 +140,7 @@ impl SharedLink {
     /// the reason kept for the audit.
     pub(super) fn poison(&mut self, error: &Error) {
         self.plane = None;
-        let _ = self.connection.abort(error.clone());
+        let _ = self.connection.abort(error.clone(), clock::now());
         self.queue_transmit();
         self.flush();
         self.end(Ended::by_poison(error));
@@ -102,7 +148,7 @@ impl SharedLink {
 
     /// A fault on the control socket. Where the core found it, it has queued its alert already.
     pub(super) fn fail(&mut self, error: &Error) {
-        let _ = self.connection.abort(error.clone());
+        let _ = self.connection.abort(error.clone(), clock::now());
         self.queue_transmit();
         self.flush();
         self.end(Ended::by_fault(error));

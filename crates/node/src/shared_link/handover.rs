@@ -6,6 +6,7 @@ use eipc_core::{Code, Error, Features, Role};
 use eipc_shm::{Capacities, Direction, MemfdRegion, Offer, Reply};
 
 use super::SharedLink;
+use crate::clock;
 use crate::shared_plane::SharedPlane;
 
 impl SharedLink {
@@ -25,7 +26,7 @@ impl SharedLink {
             Error::with(Code::Transport, format!("the shared memory could not be made: {error}"))
         })?;
         self.queue_transmit(); // SessionAccept goes first
-        self.connection.send_segment(&offer.encode())?;
+        self.connection.send_segment(&offer.encode(), clock::now())?;
         let bytes = self.take_transmit();
         self.socket.queue(bytes, Some(descriptor));
         self.offered = Some((offer, region));
@@ -57,16 +58,17 @@ impl SharedLink {
             });
         match opened {
             Ok(region) => {
-                self.connection.send_segment(&Reply::Ready.encode())?;
+                self.connection.send_segment(&Reply::Ready.encode(), clock::now())?;
                 self.queue_transmit();
                 self.use_segment(region, Direction::ClientToServer)
             }
             Err((reason, context)) => {
                 if let Some(reason) = reason {
-                    self.connection.send_segment(&Reply::Refuse(reason).encode())?;
+                    self.connection.send_segment(&Reply::Refuse(reason).encode(), clock::now())?;
                     self.queue_transmit();
                 }
-                Err(Error::with(Code::Protocol, format!("the segment was refused: {context}")))
+                self.give_up(&Error::with(Code::Protocol, format!("the segment was refused: {context}")));
+                Ok(())
             }
         }
     }
@@ -78,7 +80,11 @@ impl SharedLink {
         match Reply::decode(payload) {
             Ok(Reply::Ready) => self.use_segment(region, Direction::ServerToClient),
             Ok(Reply::Refuse(reason)) => {
-                Err(Error::with(Code::Protocol, format!("the client refused the segment ({reason:?})")))
+                self.give_up(&Error::with(
+                    Code::Protocol,
+                    format!("the client refused the segment ({reason:?})"),
+                ));
+                Ok(())
             }
             Err(error) => Err(Error::with(Code::Protocol, error.to_string())),
         }

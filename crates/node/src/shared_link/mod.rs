@@ -9,8 +9,8 @@ use std::sync::Arc;
 use eipc_core::crypto::random::Random;
 use eipc_core::wire::{Deframed, Deframer};
 use eipc_core::{
-    ClientConfig, CloseFrame, Code, Connection, Error, Lane, Received, Role, ServerConfig, Session, State,
-    Time,
+    ClientConfig, CloseFrame, CloseReason, Code, Connection, Error, Lane, Received, Role, ServerConfig,
+    Session, State, Time,
 };
 use eipc_shm::doorbell;
 use eipc_shm::{ALL_LANES, MemfdRegion, Offer};
@@ -40,6 +40,8 @@ pub(crate) struct SharedLink {
     /// The descriptor that came with the first byte of the offer.
     handed_over: Option<OwnedFd>,
     max_segment: u64,
+    /// When the segment must be in use: handshake and hand-over share one time limit.
+    in_use_by: Time,
     plane: Option<SharedPlane>,
     /// The peer's X, once it came.
     peer_close: Option<CloseFrame>,
@@ -62,16 +64,24 @@ impl SharedLink {
         now: Time,
     ) -> Result<Self, Error> {
         let random = Random::system();
+        let in_use_by = now.after(config.handshake_timeout);
         let connection = Connection::client(config, &random, now)?;
-        Ok(Self::new(socket, connection, random, max_segment))
+        Ok(Self::new(socket, connection, random, max_segment, in_use_by))
     }
 
     /// The server's side.
     pub(crate) fn server(socket: Connected, config: Arc<ServerConfig>, now: Time) -> Self {
-        Self::new(socket, Connection::server(config, now), Random::system(), 0)
+        let in_use_by = now.after(config.handshake_timeout);
+        Self::new(socket, Connection::server(config, now), Random::system(), 0, in_use_by)
     }
 
-    fn new(socket: Connected, connection: Connection, random: Random, max_segment: u64) -> Self {
+    fn new(
+        socket: Connected,
+        connection: Connection,
+        random: Random,
+        max_segment: u64,
+        in_use_by: Time,
+    ) -> Self {
         let mut link = Self {
             socket: ControlSocket::new(socket.descriptor),
             peer_uid: socket.uid,
@@ -82,6 +92,7 @@ impl SharedLink {
             offered: None,
             handed_over: None,
             max_segment,
+            in_use_by,
             plane: None,
             peer_close: None,
             is_parked: false,
@@ -216,6 +227,9 @@ impl SharedLink {
             Received::Close(close) => {
                 self.peer_close = Some(close);
                 self.has_news = true;
+                if self.plane.is_none() {
+                    self.finish_before_use(now); // nothing was published, so nothing is drained
+                }
                 Ok(())
             }
             Received::Message(_) => Err(Error::new(
@@ -262,14 +276,14 @@ impl SharedLink {
     // ── messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     /// Seals and pushes; see `push` in the boundary's description.
-    pub(crate) fn push(&mut self, batch: &mut [u8]) -> Result<usize, Error> {
+    pub(crate) fn push(&mut self, batch: &mut [u8], now: Time) -> Result<usize, Error> {
         if self.connection.state() != State::Open {
             return Err(Error::from(Code::Closed));
         }
         let Some(plane) = self.plane.as_mut() else {
             return Err(Error::new(Code::Protocol, "the session is not open yet"));
         };
-        let (accepted, rings, result) = plane.push(batch);
+        let (accepted, rings, result) = plane.push(batch, now);
         if rings {
             self.socket.ring();
         }
@@ -278,8 +292,10 @@ impl SharedLink {
             // What was accepted is on its way: the caller learns of the error with its next call.
             Err(_) if accepted > 0 => Ok(accepted),
             Err(error) => {
-                if error.code == Code::Poisoned {
-                    self.poison(&error);
+                match error.code {
+                    Code::Poisoned => self.poison(&error),
+                    Code::Expired => self.close(CloseReason::Time, now), // the lane has used its last epoch
+                    _ => {}
                 }
                 Err(error)
             }

@@ -60,18 +60,18 @@ impl Handshaking {
                 Ok(Step { transmit: Some(hello), next: Next::Step(Self::Finish(Box::new(next))) })
             }
             Self::Finish(await_finish) => {
-                let (accept, established) = await_finish.receive(frame).map_err(Failure::handshake)?;
+                let (accept, established) = await_finish.receive(frame, now).map_err(Failure::handshake)?;
                 Ok(Step { transmit: Some(accept), next: Next::Established(Box::new(established)) })
             }
             Self::ServerHello(await_hello) => {
-                let (finish, next) = await_hello.receive(frame).map_err(Failure::handshake)?;
+                let (finish, next) = await_hello.receive(frame, now).map_err(Failure::handshake)?;
                 Ok(Step { transmit: Some(finish), next: Next::Step(Self::Accept(Box::new(next))) })
             }
             Self::Accept(await_accept) => {
                 let established = await_accept.receive_or_reject(frame).map_err(|rejected| {
                     // The server counts itself open and would take an alert without a tag for an attack.
                     let sealed = rejected.sealer.and_then(|mut sealer| {
-                        sealer.seal_control(Kind::Alert, &Alert::HandshakeRefused.payload()).ok()
+                        sealer.seal_control(Kind::Alert, &Alert::HandshakeRefused.payload(), now).ok()
                     });
                     let failure = Failure::handshake(rejected.error);
                     Failure { alert: sealed.or(failure.alert), ..failure }

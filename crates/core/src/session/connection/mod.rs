@@ -6,10 +6,12 @@
 //! [`Connection::use_segment`]. The handshake's steps are in `handshaking`, the open session's rules in
 //! `open_session`; this file moves between them and ends things.
 
+mod failure;
 mod handshaking;
 mod open_session;
 mod received;
 
+use self::failure::Failure;
 use self::handshaking::{Handshaking, Next};
 use self::open_session::OpenSession;
 pub use self::received::{Received, State};
@@ -42,25 +44,6 @@ enum Phase {
     Handshaking(Handshaking),
     Open(Box<OpenSession>),
     Closed,
-}
-
-/// A failure and the frame that tells the peer, if it is told.
-struct Failure {
-    error: Error,
-    alert: Option<Vec<u8>>,
-    is_hello_forged: bool,
-}
-
-impl Failure {
-    /// A failed handshake: the one alert without a tag.
-    fn handshake(error: Error) -> Self {
-        Self { alert: Some(Alert::HandshakeRefused.unprotected_frame()), ..Self::silent(error) }
-    }
-
-    /// A failure nobody is told of.
-    const fn silent(error: Error) -> Self {
-        Self { error, alert: None, is_hello_forged: false }
-    }
 }
 
 impl Connection {
@@ -217,13 +200,14 @@ impl Connection {
         }
     }
 
-    /// Does what is due at `now`; nothing if nothing is. At the end of the session's life the stream
-    /// plane closes by itself; with shared memory in use [`Connection::is_expiring`] asks the owner to
+    /// Does what is due at `now`; nothing if nothing is. A stream that has been in its epoch for an hour
+    /// sends a heartbeat, so that it moves to the next (of lanes in shared memory see
+    /// [`Sealer::due_lanes`]). At the end of the session's life the stream closes by itself; with shared memory in use [`Connection::is_expiring`] asks the owner to
     /// close, because only it knows the lanes' counters.
     ///
     /// # Errors
     /// [`Code::Timeout`] when the handshake took too long, [`Code::Truncation`] when the owner could not
-    /// deliver up to the peer's counters in time, [`Code::SessionExpired`] when an expiring session was
+    /// deliver up to the peer's counters in time, [`Code::Expired`] when an expiring session was
     /// not closed in time. A peer that does not answer `X` is no error: the connection is closed.
     pub fn handle_timeout(&mut self, now: Time) -> Result<()> {
         let outcome = match &mut self.phase {
@@ -259,7 +243,8 @@ impl Connection {
     /// # Errors
     /// [`Code::Closed`] when the session is not open or closing, [`Code::Protocol`] when messages travel
     /// in shared memory, [`Code::Backpressure`] while [`Connection::poll_transmit`] has something to be
-    /// written before, and those of [`Sealer::seal`]. None of them ends the connection.
+    /// written before, and those of [`Sealer::seal`]. None of them ends the connection, but after
+    /// [`Code::Expired`] [`Connection::handle_timeout`] is due and closes it.
     pub fn seal_record(
         &mut self,
         kind: Kind,
@@ -267,13 +252,14 @@ impl Connection {
         meta_kind: MetaKind,
         meta_len: usize,
         frame: &mut [u8],
+        now: Time,
     ) -> Result<()> {
         let open = open_of(&mut self.phase)?;
         open.accepts_records()?;
         if !self.outgoing.is_empty() {
             return Err(Error::new(Code::Backpressure, "control frames are to be written first"));
         }
-        open.seal_record(kind, priority, meta_kind, meta_len, frame)
+        open.seal_record(kind, priority, meta_kind, meta_len, frame, now)
     }
 
     /// Returns the bytes of a tag and the largest frame of the open session, for laying out records.
@@ -290,8 +276,8 @@ impl Connection {
     /// # Errors
     /// [`Code::Protocol`] when the session has no shared memory or it is the other side's turn,
     /// [`Code::Closed`] when the session is not open.
-    pub fn send_segment(&mut self, payload: &[u8]) -> Result<()> {
-        let frame = open_of(&mut self.phase)?.send_segment(payload)?;
+    pub fn send_segment(&mut self, payload: &[u8], now: Time) -> Result<()> {
+        let frame = open_of(&mut self.phase)?.send_segment(payload, now)?;
         self.push(&frame);
         Ok(())
     }
@@ -344,6 +330,15 @@ impl Connection {
         Ok(())
     }
 
+    /// Makes both planes move on after so many frames or bytes, or so long, as
+    /// [`Sealer::limit_epochs`]; before the segment is in use. For tests only.
+    #[cfg(feature = "deterministic")]
+    pub fn limit_epochs(&mut self, frames: u64, bytes: u64, age: core::time::Duration) {
+        if let Phase::Open(open) = &mut self.phase {
+            open.limit_epochs(frames, bytes, age);
+        }
+    }
+
     /// Fills `out` with a secret of this session named `label`, for purposes outside EIPC.
     ///
     /// # Errors
@@ -357,10 +352,10 @@ impl Connection {
 
     /// Ends the connection because something outside found it broken: a poisoned segment, a refused
     /// descriptor, a failed read. Queues the one alert and returns the error unchanged.
-    pub fn abort(&mut self, error: Error) -> Error {
+    pub fn abort(&mut self, error: Error, now: Time) -> Error {
         let alert = match &mut self.phase {
             Phase::Closed => None,
-            Phase::Open(open) => open.alert(),
+            Phase::Open(open) => open.alert(now),
             Phase::Handshaking(_) => Some(Alert::HandshakeRefused.unprotected_frame()),
         };
         self.fail(Failure { alert, ..Failure::silent(error) })

@@ -106,7 +106,7 @@ impl OpenSession {
     ) -> core::result::Result<Received<'a>, Failure> {
         if self.has_peer_closed() {
             let error = Error::new(Code::Protocol, "a frame after the peer's close frame");
-            return Err(Failure { alert: self.alert(), ..Failure::silent(error) });
+            return Err(Failure { alert: self.alert(now), ..Failure::silent(error) });
         }
         let received = self.opener.receive(frame).and_then(|envelope| match envelope.kind() {
             Kind::Close => self.peer_closes(&envelope, now),
@@ -121,7 +121,7 @@ impl OpenSession {
             Ok(Ok(received)) => Ok(received),
             // An alert is never answered.
             Ok(Err(alert)) => Err(Failure::silent(alert_error(alert))),
-            Err(error) => Err(Failure { alert: self.alert(), ..Failure::silent(error) }),
+            Err(error) => Err(Failure { alert: self.alert(now), ..Failure::silent(error) }),
         }
     }
 
@@ -167,22 +167,27 @@ impl OpenSession {
         meta_kind: MetaKind,
         meta_len: usize,
         frame: &mut [u8],
+        now: Time,
     ) -> Result<()> {
         self.accepts_records()?;
         if !kind.is_application() {
             return Err(Error::with(Code::UnsupportedType, format!("{} is no message", kind.name())));
         }
-        self.sealer.seal(kind, priority, meta_kind, meta_len, frame)
+        let sealed = self.sealer.seal(kind, priority, meta_kind, meta_len, frame, now);
+        if matches!(&sealed, Err(error) if error.code == Code::Expired) {
+            self.ends = Some(now);
+        }
+        sealed
     }
 
-    pub(super) fn send_segment(&mut self, payload: &[u8]) -> Result<Vec<u8>> {
+    pub(super) fn send_segment(&mut self, payload: &[u8], now: Time) -> Result<Vec<u8>> {
         self.refuse_when_closing()?;
         if !self.shares_memory {
             return Err(Error::new(Code::Protocol, "this session has no shared memory"));
         }
         let mut handover = self.handover;
         handover.step(self.role)?;
-        let frame = self.sealer.seal_control(Kind::Segment, payload)?;
+        let frame = self.sealer.seal_control(Kind::Segment, payload, now)?;
         self.handover = handover;
         Ok(frame)
     }
@@ -190,6 +195,10 @@ impl OpenSession {
     pub(super) fn use_segment(&mut self) -> Result<(Sealer, Opener)> {
         self.refuse_when_closing()?;
         self.handover.enter_use()?;
+        // From here on each direction of the stream carries one frame more, X or E (docs/shm-abi.md). A
+        // lane that silent would keep the session's first master secret to the end.
+        self.sealer.forget_master()?;
+        self.opener.forget_master()?;
         self.segment.take().ok_or(Error::new(Code::Internal, "no keys for shared memory"))
     }
 
@@ -208,22 +217,30 @@ impl OpenSession {
         }
         let stream_last = self.sealer.counter(Lane::P0);
         let payload = CloseFrame { reason, stream_last, lanes }.encode();
-        let frame = self.sealer.seal_control(Kind::Close, &payload)?;
+        let frame = self.sealer.seal_control(Kind::Close, &payload, now)?;
         self.answer_due = Some(now.after(ANSWER_TIMEOUT));
         Ok(Some(frame))
     }
 
     /// Seals the one alert, unless this side has promised to send nothing more or the peer has ended.
-    pub(super) fn alert(&mut self) -> Option<Vec<u8>> {
+    pub(super) fn alert(&mut self, now: Time) -> Option<Vec<u8>> {
         if self.is_closing() {
             return None;
         }
-        self.sealer.seal_control(Kind::Alert, &Alert::SessionError.payload()).ok()
+        self.sealer.seal_control(Kind::Alert, &Alert::SessionError.payload(), now).ok()
     }
 
     pub(super) fn deadline(&self) -> Option<Time> {
-        let life = if self.is_closing() { None } else { self.expiry_due.or(self.ends) };
-        [self.answer_due, self.drain_due, life].into_iter().flatten().min()
+        if self.is_closing() {
+            return [self.answer_due, self.drain_due].into_iter().flatten().min();
+        }
+        [self.expiry_due.or(self.ends), self.heartbeat_due()].into_iter().flatten().min()
+    }
+
+    /// When the stream is to carry a heartbeat, so that its lane moves to the next epoch. Where memory is
+    /// shared no message may travel on the stream; its lane is provided for in `use_segment`.
+    fn heartbeat_due(&self) -> Option<Time> {
+        (!self.shares_memory).then(|| self.sealer.poll_deadline())
     }
 
     pub(super) fn handle_timeout(&mut self, now: Time) -> core::result::Result<Due, Failure> {
@@ -239,21 +256,43 @@ impl OpenSession {
             return Ok(Due::default());
         }
         if is_due(self.expiry_due) {
-            let error = Error::new(Code::SessionExpired, "the session was not closed in time");
-            return Err(Failure { alert: self.alert(), ..Failure::silent(error) });
+            let error = Error::new(Code::Expired, "the session was not closed in time");
+            return Err(Failure { alert: self.alert(now), ..Failure::silent(error) });
         }
         if self.expiry_due.is_none() && is_due(self.ends) {
             if self.handover == Handover::InUse {
                 self.expiry_due = Some(now.after(DRAIN_TIMEOUT));
                 return Ok(Due::default());
             }
-            let transmit = self.close(CloseReason::Time, None, now);
-            return match transmit {
-                Ok(transmit) => Ok(Due { transmit, is_over: false }),
+            return self.close_for_time(now);
+        }
+        if is_due(self.heartbeat_due()) {
+            return match self.seal_heartbeat(now) {
+                Ok(frame) => Ok(Due { transmit: Some(frame), is_over: false }),
+                Err(error) if error.code == Code::Expired => self.close_for_time(now),
                 Err(error) => Err(Failure::silent(error)),
             };
         }
         Ok(Due::default())
+    }
+
+    fn close_for_time(&mut self, now: Time) -> core::result::Result<Due, Failure> {
+        let transmit = self.close(CloseReason::Time, None, now).map_err(Failure::silent)?;
+        Ok(Due { transmit, is_over: false })
+    }
+
+    fn seal_heartbeat(&mut self, now: Time) -> Result<Vec<u8>> {
+        let (meta_len, mut frame) = self.sealer.heartbeat(Lane::P2)?;
+        self.sealer.seal(Kind::Heartbeat, Lane::P2, MetaKind::Json, meta_len, &mut frame, now)?;
+        Ok(frame)
+    }
+
+    #[cfg(feature = "deterministic")]
+    pub(super) fn limit_epochs(&mut self, frames: u64, bytes: u64, age: Duration) {
+        let segment = self.segment.as_mut().map(|(sealer, _)| sealer);
+        for sealer in segment.into_iter().chain([&mut self.sealer]) {
+            sealer.limit_epochs(frames, bytes, age);
+        }
     }
 
     fn refuse_when_closing(&self) -> Result<()> {

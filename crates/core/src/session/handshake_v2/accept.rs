@@ -142,4 +142,10 @@ mod tests {
         let many = Accept { capabilities: vec!["a".into(); 257], ..sample() };
         assert!(Accept::read(&many.write()).is_err());
     }
+
+    #[test]
+    fn random_bytes_are_refused_without_a_panic() {
+        let accepted = eipc_testkit::noise::feed(&sample().write(), |bytes| Accept::read(bytes).is_ok());
+        assert!(accepted > 0);
+    }
 }

@@ -16,6 +16,7 @@ use crate::session::envelope::Stage;
 use crate::session::keys::{Exporter, KeySchedule};
 use crate::session::seal::Sealer;
 use crate::session::suite::{Features, Role, Suite, Suites};
+use crate::time::Time;
 use crate::wire::limits::{MAX_FRAME_SIZE, is_id};
 
 /// A client that has said nothing yet.
@@ -101,7 +102,7 @@ impl AwaitServerHello {
     /// # Errors
     /// [`Code::HandshakeFailed`] for a wrong proof or a field the client must refuse; the codes of
     /// [`RawFrame::parse`](crate::wire::RawFrame::parse) for a malformed frame.
-    pub fn receive(self, frame: &mut [u8]) -> Result<(Vec<u8>, AwaitAccept)> {
+    pub fn receive(self, frame: &mut [u8], now: Time) -> Result<(Vec<u8>, AwaitAccept)> {
         let raw = expect_kind(frame, Kind::Challenge)?;
         let hello = ServerHello::read(raw.payload())?;
         let shared = match self.ephemeral {
@@ -119,7 +120,8 @@ impl AwaitServerHello {
         finish.extend_from_slice(&schedule.client_proof().sign(&th2));
         let master = schedule.into_master(&th2)?;
         let session_id = hello.session_id;
-        let mut planes = Planes::derive(&master, Role::Client, session_id, suite, features, MAX_FRAME_SIZE)?;
+        let mut planes =
+            Planes::derive(&master, Role::Client, session_id, suite, features, MAX_FRAME_SIZE, now)?;
         planes.opener.set_stage(Stage::Accept);
         let exporter = master.exporter()?;
         Ok((finish, AwaitAccept { config: self.config, session_id, suite, features, planes, exporter }))
@@ -210,7 +212,8 @@ mod tests {
     #[test]
     fn every_field_of_a_proven_server_hello_is_checked() {
         let psk = Arc::new(Psk::new(&[0x81; 32]).unwrap());
-        let with_x25519 = ClientConfig::new(Arc::clone(&psk), "nia.min");
+        let suites = Suites::of(&[Suite::HmacSha256, Suite::Aes256Gcm]);
+        let with_x25519 = ClientConfig { suites, ..ClientConfig::new(Arc::clone(&psk), "nia.min") };
         let psk_only = ClientConfig { psk_only: true, ..with_x25519.clone() };
         let good = ServerHello {
             hs_version: 1,
@@ -245,6 +248,66 @@ mod tests {
             assert_eq!(error.code, Code::HandshakeFailed, "{wrong:?}");
         }
     }
+
+    /// The attacker holds the key and makes whole ServerHellos with the right proof; `answer` says what
+    /// is in it, after the key exchange its `kx` names.
+    #[test]
+    fn a_proven_server_hello_is_refused_for_its_fields() {
+        let random = Random::system();
+        let psk = Arc::new(Psk::new(&[0x81; 32]).unwrap());
+        let attempt = |psk_only: bool, answer: &dyn Fn(ServerHello) -> ServerHello| {
+            let config = ClientConfig { psk_only, ..ClientConfig::new(Arc::clone(&psk), "nia.min") };
+            let (client_hello, client) = ClientStart::new(config).unwrap().hello(&random).unwrap();
+            let key = EphemeralKey::generate(&random).unwrap();
+            let hello = answer(ServerHello {
+                hs_version: HS_VERSION,
+                kx: if psk_only { KX_PSK } else { KX_X25519 },
+                suite: 1,
+                reserved: 0,
+                features: 5,
+                session_id: 9,
+                nonce: [1; 32],
+                public: if psk_only { [0; 32] } else { *key.public() },
+            });
+            // The server computes what the client will, as far as it can.
+            let theirs: [u8; 32] = client_hello[16 + 48..][..32].try_into().unwrap();
+            let shared = (!psk_only && hello.public != [0; 32]).then(|| key.agree(&theirs).unwrap());
+            let schedule = KeySchedule::new(&psk, shared.as_ref()).unwrap();
+            let mut frame = hello.write().unwrap();
+            let th1 = transcript_1(&client_hello, &frame);
+            frame.extend_from_slice(&schedule.server_proof().sign(&th1));
+            client.receive(&mut frame, Time(0)).map(drop).map_err(|error| error.context)
+        };
+        assert_eq!(attempt(false, &|good| good), Ok(()));
+        assert_eq!(attempt(true, &|good| good), Ok(()));
+        let refused = |psk_only, answer: &dyn Fn(ServerHello) -> ServerHello, why: &'static str| {
+            assert_eq!(attempt(psk_only, answer).unwrap_err(), why);
+        };
+        for psk_only in [false, true] {
+            refused(
+                psk_only,
+                &|good| ServerHello { hs_version: 2, ..good },
+                "ServerHello of another version",
+            );
+            refused(
+                psk_only,
+                &|good| ServerHello { hs_version: 0, ..good },
+                "ServerHello of another version",
+            );
+            refused(psk_only, &|good| ServerHello { reserved: 1, ..good }, "ServerHello of another version");
+            refused(psk_only, &|good| ServerHello { session_id: 0, ..good }, "session id 0");
+        }
+        let other_kx = "the server chose another key exchange";
+        refused(false, &|good| ServerHello { kx: KX_PSK, ..good }, other_kx);
+        refused(true, &|good| ServerHello { kx: KX_X25519, ..good }, other_kx);
+        refused(true, &|good| ServerHello { kx: KX_X25519, public: [2; 32], ..good }, other_kx);
+        refused(true, &|good| ServerHello { public: [2; 32], ..good }, other_kx);
+        // Down to the PSK alone: the client has begun a key exchange and accepts no zeros for it.
+        let low_order = "low-order server key";
+        refused(false, &|good| ServerHello { kx: KX_PSK, public: [0; 32], ..good }, low_order);
+        refused(false, &|good| ServerHello { public: [0; 32], ..good }, low_order);
+    }
+
     /// The attacker of this test is a server that holds the key and lies about its id.
     #[test]
     fn the_servers_id_is_the_configured_one_and_not_the_clients_own() {

@@ -183,4 +183,19 @@ mod tests {
             assert!(KeyChoice::read(&wrong).is_err(), "{length}");
         }
     }
+
+    #[test]
+    fn random_bytes_are_refused_without_a_panic() {
+        let mut client = vec![7; 116];
+        client[112] = 3;
+        let accepted = eipc_testkit::noise::feed(&client, |bytes| {
+            let is_whole = KeyChoice::read(bytes).is_ok();
+            // What the first reader takes, the second takes but for the text.
+            assert!(is_whole || ClientHello::read(bytes).is_err() || !(1..=64).contains(&bytes[112]));
+            is_whole
+        });
+        assert!(accepted > 0);
+        let accepted = eipc_testkit::noise::feed(&[7; 80], |bytes| ServerHello::read(bytes).is_ok());
+        assert!(accepted > 0);
+    }
 }

@@ -18,6 +18,7 @@ pub use server::{AwaitFinish, HelloRefused, ServerStart};
 
 use super::admission::LiveSession;
 use super::config::Session;
+use super::epoch::Scope;
 use super::keys::{Exporter, Master};
 use super::open::Opener;
 use super::seal::Sealer;
@@ -25,6 +26,7 @@ use super::suite::{Features, Plane, Role, Suite};
 use crate::crypto::digest::sha256;
 use crate::error::{Code, Error, Result};
 use crate::message::Kind;
+use crate::time::Time;
 use crate::wire::limits::{MAC_LEN, UNAUTHENTICATED_FRAME_LIMIT};
 use crate::wire::preamble::{FLAG_MAC, VERSION_2};
 use crate::wire::{Expect, Preamble, RawFrame};
@@ -61,14 +63,15 @@ impl Planes {
         suite: Suite,
         features: Features,
         max_frame: usize,
+        now: Time,
     ) -> Result<Self> {
         let binary_meta = features.contains(Features::BINARY_META);
         let plane = |plane| {
-            let sends = master.lane_keys(suite, plane, role.sends())?;
-            let receives = master.lane_keys(suite, plane, role.receives())?;
+            let sends = Scope { suite, plane, direction: role.sends() };
+            let receives = Scope { suite, plane, direction: role.receives() };
             Ok::<_, Error>((
-                Sealer::new(sends, session_id, suite, plane, binary_meta, max_frame),
-                Opener::new(receives, session_id, suite, plane, binary_meta, max_frame),
+                Sealer::new(master, sends, session_id, binary_meta, max_frame, now)?,
+                Opener::new(master, receives, session_id, binary_meta, max_frame)?,
             ))
         };
         let (sealer, opener) = plane(Plane::Stream)?;

@@ -126,11 +126,8 @@ fn check(hello: &ClientHello<'_>, config: &ServerConfig) -> Result<Suite> {
         return Err(Error::new(Code::Reflection, "the client has this server's own id"));
     }
     let offered = Suites(hello.suites);
-    let accepted = config.suites.iter().copied();
-    accepted
-        .filter(|suite| suite.is_available())
-        .find(|suite| offered.contains(*suite))
-        .ok_or(refused("no common suite"))
+    let mut accepted = config.suites.iter().copied();
+    accepted.find(|suite| offered.contains(*suite)).ok_or(refused("no common suite"))
 }
 
 /// Does the expensive part: key exchange, proof, state.
@@ -192,7 +189,7 @@ impl AwaitFinish {
     /// # Errors
     /// [`Code::HandshakeFailed`] for a wrong proof, [`Code::Protocol`] for a frame that is none of the
     /// handshake, the codes of [`RawFrame::parse`](crate::wire::RawFrame::parse) for a malformed one.
-    pub fn receive(self, frame: &mut [u8]) -> Result<(Vec<u8>, Established)> {
+    pub fn receive(self, frame: &mut [u8], now: Time) -> Result<(Vec<u8>, Established)> {
         let raw = expect_kind(frame, Kind::AuthResponse)?;
         if !raw.payload().is_empty() {
             return Err(refused("ClientFinish has no payload"));
@@ -209,6 +206,7 @@ impl AwaitFinish {
             session.suite,
             session.features,
             session.max_frame,
+            now,
         )?;
         let accept = Accept {
             server_id: session.server_id.clone(),
@@ -216,9 +214,42 @@ impl AwaitFinish {
             ttl_ms: session.ttl_ms,
             max_frame: session.max_frame,
         };
-        let accept = planes.sealer.seal_control(Kind::AuthResponse, &accept.write())?;
+        let accept = planes.sealer.seal_control(Kind::AuthResponse, &accept.write(), now)?;
         let exporter = master.exporter()?;
         drop((self.half_open, self.config));
         Ok((accept, Established { session, planes, exporter, live: Some(self.live) }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::KeyTable;
+    use crate::session::keys::Psk;
+
+    #[test]
+    fn random_hellos_are_refused_without_a_panic() {
+        let psk = Arc::new(Psk::new(&[0x81; 32]).unwrap());
+        let mut keys = KeyTable::new();
+        keys.insert("nia.min", Arc::clone(&psk), &[]).unwrap();
+        let config = Arc::new(ServerConfig::new("eai", Box::new(keys)));
+        let hello = ClientHello {
+            hs_version: HS_VERSION,
+            kx: KX_PSK,
+            suites: 1,
+            features: 1,
+            key_id: psk.key_id(),
+            nonce: [3; 32],
+            public: [0; 32],
+            channel_binding: [0; 32],
+            service_id: "nia.min",
+        };
+        let mut sample = hello.write().unwrap();
+        sample.extend_from_slice(&[0; 32]);
+        let random = Random::system();
+        let accepted = eipc_testkit::noise::feed(&sample, |bytes| {
+            ServerStart::new(Arc::clone(&config)).receive(bytes, &random, Time(0)).is_ok()
+        });
+        assert_eq!(accepted, 0);
     }
 }

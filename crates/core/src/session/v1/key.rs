@@ -1,0 +1,199 @@
+//! The keys of v1 and the table a server keeps of them (`docs/wire.md`, "v1, hardened").
+//!
+//! Identity is the key that verifies: a v1 frame has no key id, therefore every provisioned key is tried,
+//! and no two may be the same key. Key files and rotation are the owner's and deliberately not here.
+
+use super::handshake::can_tell;
+use super::is_id;
+use crate::crypto::mac::MacKey;
+use crate::error::{Code, Error, Result};
+use core::fmt;
+use std::sync::Arc;
+
+/// A key for v1 sessions. The key itself is not kept, only what HMAC made of it.
+pub struct Key {
+    mac: MacKey,
+    is_short: bool,
+}
+
+/// The shortest key of a session. The original's are text of any length.
+const MIN_LEN: usize = 16;
+/// Keys below this deserve a warning.
+const RECOMMENDED_LEN: usize = 32;
+/// What two keys are compared by. It cannot be a frame or a nonce: it has 24 bytes and no version.
+const PROBE: &[u8; 24] = b"EIPC v1: the same key? \0";
+
+impl Key {
+    /// Prepares a key.
+    ///
+    /// # Errors
+    /// [`Code::Key`] below 16 bytes.
+    pub fn new(key: &[u8]) -> Result<Self> {
+        if key.len() < MIN_LEN {
+            return Err(Error::with(Code::Key, format!("{} bytes, at least 16 are needed", key.len())));
+        }
+        Ok(Self { mac: MacKey::new(key), is_short: key.len() < RECOMMENDED_LEN })
+    }
+
+    /// Tells whether the key is shorter than the 32 bytes everybody should use; the owner warns.
+    #[must_use]
+    pub const fn is_short(&self) -> bool {
+        self.is_short
+    }
+
+    /// Tells whether `key` makes the same tags: equal bytes, or bytes that HMAC takes for equal because it
+    /// pads a key with zeros to 64 bytes and hashes a longer one.
+    #[must_use]
+    pub fn has_bytes(&self, key: &[u8]) -> bool {
+        self.mac.verify(PROBE, &MacKey::new(key).sign(PROBE))
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.mac.verify(PROBE, &other.mac.sign(PROBE))
+    }
+
+    pub(super) const fn mac(&self) -> &MacKey {
+        &self.mac
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("v1::Key")
+    }
+}
+
+/// What belongs to a key: one service's identity and capabilities.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// The key.
+    pub key: Arc<Key>,
+    /// Whose key it is.
+    pub service_id: String,
+    /// What the service may do, as the server tells it.
+    pub capabilities: Arc<[String]>,
+}
+
+/// The keys a server tries, at most 64.
+#[derive(Clone, Debug, Default)]
+pub struct KeyTable(Vec<Credential>);
+
+/// A frame of a stranger costs one HMAC per key.
+const MAX_KEYS: usize = 64;
+
+impl KeyTable {
+    /// Makes an empty table.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Adds a service's key. A service may have several, for rotation.
+    ///
+    /// # Errors
+    /// [`Code::Key`] when the service id is not an id, the same key is in the table, or 64 others are;
+    /// [`Code::MessageTooLarge`] for more capabilities than the handshake can tell, some 3 000 bytes.
+    pub fn insert(&mut self, service_id: &str, key: Arc<Key>, capabilities: &[String]) -> Result<()> {
+        let refused = |why| Err(Error::new(Code::Key, why));
+        if !is_id(service_id) {
+            return refused("a v1 service id is 1..=64 bytes without control characters");
+        }
+        if self.0.len() >= MAX_KEYS {
+            return refused("more than 64 keys for v1");
+        }
+        if self.0.iter().any(|other| other.key.is_same(&key)) {
+            return refused("the same key twice, perhaps padded with zeros or hashed");
+        }
+        if !can_tell(capabilities) {
+            return Err(Error::new(Code::MessageTooLarge, "more capabilities than the handshake can tell"));
+        }
+        self.0.push(Credential { key, service_id: service_id.to_owned(), capabilities: capabilities.into() });
+        Ok(())
+    }
+
+    /// Finds the key that made `tag`.
+    pub(super) fn find(&self, signed: &[u8], tag: &[u8]) -> Option<&Credential> {
+        self.0.iter().find(|credential| credential.key.mac.verify(signed, tag))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::digest::sha256;
+
+    fn key(bytes: &[u8]) -> Arc<Key> {
+        Arc::new(Key::new(bytes).unwrap())
+    }
+
+    #[test]
+    fn short_keys_are_refused_or_marked() {
+        assert_eq!(Key::new(&[7; 15]).unwrap_err().code, Code::Key);
+        assert!(key(&[7; 16]).is_short() && key(&[7; 31]).is_short());
+        assert!(!key(&[7; 32]).is_short() && !key(&[7; 200]).is_short());
+        assert_eq!(format!("{:?}", key(&[7; 16])), "v1::Key");
+    }
+
+    #[test]
+    fn a_key_is_in_the_table_once_however_it_is_spelled() {
+        let short = [7; 20];
+        let long = [9; 65];
+        let exactly_one_block = [5; 64];
+        let mut table = KeyTable::new();
+        for (service, bytes) in [("short", &short[..]), ("long", &long), ("block", &exactly_one_block)] {
+            table.insert(service, key(bytes), &[]).unwrap();
+        }
+        let zeros = |bytes: &[u8], count| [bytes, &vec![0; count]].concat();
+        for same in [
+            short.to_vec(),
+            zeros(&short, 1),
+            zeros(&short, 44),
+            long.to_vec(),
+            sha256(&[&long]).to_vec(),
+            zeros(&sha256(&[&long]), 32),
+            exactly_one_block.to_vec(),
+        ] {
+            for service in ["other", "short"] {
+                assert_eq!(table.insert(service, key(&same), &[]).unwrap_err().code, Code::Key, "{same:?}");
+            }
+            assert_eq!(["short", "long", "block"].len(), table.0.len());
+        }
+        // Another key, or another once HMAC has hashed it.
+        for other in [zeros(&short, 45), zeros(&exactly_one_block, 1), vec![7; 21], [0; 16].to_vec()] {
+            table.insert("other", key(&other), &[]).unwrap();
+        }
+        assert!(table.insert("rotated", key(&[1; 32]), &[]).is_ok());
+        assert!(table.insert("rotated", key(&[2; 32]), &[]).is_ok());
+    }
+
+    #[test]
+    fn capabilities_fit_into_the_handshake() {
+        let insert = |length| KeyTable::new().insert("a", key(&[1; 16]), &["c".repeat(length)]);
+        assert_eq!(insert(4_000).unwrap_err().code, Code::MessageTooLarge);
+        assert_eq!(insert(200), Ok(()));
+    }
+
+    #[test]
+    fn a_key_knows_its_own_bytes() {
+        assert!(key(&[7; 20]).has_bytes(&[7; 20]) && !key(&[7; 20]).has_bytes(&[7; 21]));
+        assert!(key(&[7; 20]).has_bytes(&[&[7; 20][..], &[0]].concat()));
+    }
+
+    #[test]
+    fn a_table_has_ids_and_64_keys_and_finds_the_one_that_signed() {
+        let mut table = KeyTable::new();
+        for wrong in ["", "a\nb", "a\0", "\u{7f}", &"x".repeat(65)] {
+            assert_eq!(table.insert(wrong, key(&[1; 16]), &[]).unwrap_err().code, Code::Key);
+        }
+        for number in 1..=64 {
+            table.insert(&format!("service.{number}"), key(&[number; 16]), &[]).unwrap();
+        }
+        assert_eq!(table.insert("more", key(&[65; 16]), &[]).unwrap_err().code, Code::Key);
+        for number in 1..=64 {
+            let tag = key(&[number; 16]).mac().sign(b"frame");
+            assert_eq!(table.find(b"frame", &tag).unwrap().service_id, format!("service.{number}"));
+        }
+        assert!(table.find(b"frame", &key(&[65; 16]).mac().sign(b"frame")).is_none());
+        assert!(table.find(b"frame", &[]).is_none());
+    }
+}

@@ -1,0 +1,151 @@
+//! What must hold for all bytes: no changed frame is accepted, random bytes never panic, any message
+//! survives the trip however its stream is split.
+
+use super::*;
+use eipc_core::v1::Received;
+use eipc_core::wire::FrameV1;
+use proptest::prelude::*;
+
+fn receiver() -> Connection {
+    let mut config = MacConfig::new(key(NIA), "eipc-server");
+    config.peer_id = Some("nia.min".into());
+    Connection::mac_only(config, Time(0)).unwrap()
+}
+
+#[test]
+fn no_changed_frame_is_accepted() {
+    // The attacker flips any one bit, cuts anywhere, or adds 1 to 64 bytes. The original accepts one flip.
+    let good = encode_frame(b'i', &header("nia.min", "", 1), b"{\"intent\":\"stop\"}", Some(NIA)).unwrap();
+    let (mut tried, mut accepted) = (0, 0);
+    let mut attack = |mut bytes: Vec<u8>| {
+        let mut receiver = receiver();
+        tried += 1;
+        accepted += usize::from(receiver.handle_frame(&mut bytes, &Random::system(), Time(0)).is_ok());
+        assert_eq!(receiver.session().unwrap().peer_id.as_deref(), Some("nia.min"), "no state changed");
+        accepted += usize::from(decode_frame(&mut bytes, Some(NIA)).is_ok());
+    };
+    for bit in 0..good.len() * 8 {
+        let mut bytes = good.clone();
+        bytes[bit / 8] ^= 1 << (bit % 8);
+        attack(bytes);
+    }
+    for length in 0..good.len() {
+        attack(good[..length].to_vec());
+    }
+    for more in 1..=64 {
+        attack([&good[..], &vec![0; more]].concat());
+        attack([&good[..], &good[..more]].concat());
+    }
+    assert!(tried > 1_900, "{tried}");
+    assert_eq!(accepted, 0);
+    assert!(receiver().handle_frame(&mut good.clone(), &Random::system(), Time(0)).is_ok());
+}
+
+fn text() -> impl Strategy<Value = String> {
+    // Everything but NUL.
+    proptest::collection::vec(any::<char>().prop_filter("NUL", |c| *c != '\0'), 0..40)
+        .prop_map(|chars| chars.into_iter().collect())
+}
+
+prop_compose! {
+    fn any_meta()(
+        priority in 0..4_u8,
+        payload_format in 0..2_u8,
+        (request_id, capability, route) in (text(), text(), text()),
+        timestamp_ns in 0..i64::MAX,
+    ) -> Meta<'static> {
+        Meta {
+            priority: Priority::from_byte(priority).unwrap(),
+            payload_format: eipc_core::PayloadFormat::from_byte(payload_format).unwrap(),
+            source: "nia.min".into(),
+            request_id: request_id.into(),
+            capability: capability.into(),
+            route: route.into(),
+            timestamp_ns,
+            max_age_ms: 0,
+        }
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_message_survives_the_trip(
+        messages in proptest::collection::vec((any_meta(), proptest::collection::vec(any::<u8>(), 0..2_000)), 1..4),
+    ) {
+        let mut sender = Connection::mac_only(MacConfig::new(key(NIA), "nia.min"), Time(0)).unwrap();
+        let mut receiver = receiver();
+        let mut out = Vec::new();
+        for (at, (meta, payload)) in messages.iter().enumerate() {
+            out.clear();
+            sender.seal_record(Kind::Features, meta, payload, &mut out).unwrap();
+            let received = receiver.handle_frame(&mut out, &Random::system(), Time(0)).unwrap();
+            let Received::Message(envelope) = received else { panic!("{received:?}") };
+            prop_assert_eq!(envelope.meta(), meta);
+            prop_assert_eq!(envelope.payload(), &payload[..]);
+            prop_assert_eq!((envelope.kind(), envelope.sequence()), (Kind::Features, at as u64 + 1));
+        }
+    }
+
+    #[test]
+    fn any_split_of_a_session_is_the_whole_session(
+        payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 1..8),
+        cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..20),
+    ) {
+        let mut sender = End::new(Connection::mac_only(MacConfig::new(key(NIA), "nia.min"), Time(0)).unwrap());
+        let stream: Vec<u8> =
+            payloads.iter().flat_map(|payload| sender.message(Kind::Chat, payload).unwrap()).collect();
+        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
+        at.extend([0, stream.len()]);
+        at.sort_unstable();
+        let mut receiver = End::new(receiver());
+        let mut seen = Vec::new();
+        for pair in at.windows(2) {
+            seen.extend(receiver.receive(&stream[pair[0]..pair[1]], Time(0)));
+        }
+        let expected: Vec<Seen> =
+            payloads.into_iter().map(|payload| Seen::Message(Kind::Chat, payload)).collect();
+        prop_assert_eq!(seen, expected);
+    }
+
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), skip in 0..60_usize) {
+        // Random bytes, and random bytes behind the beginning of a good frame.
+        let good = encode_frame(b'i', &header("nia.min", "", 1), b"payload", Some(NIA)).unwrap();
+        for input in [bytes.clone(), [&good[..skip], &bytes].concat()] {
+            let _ = header_v1::parse(&input, TimestampRule::Strict);
+            let _ = FrameV1::decode(&mut input.clone());
+            prop_assert!(decode_frame(&mut input.clone(), Some(NIA)).is_err());
+            let random = Random::system();
+            let mut config = server();
+            config.options.ack_handshake = true;
+            let config = Arc::new(config);
+            for mut connection in [
+                receiver(),
+                Connection::server(config, UNIX_NS, Time(0)),
+                Connection::client(client(), UNIX_NS, Time(0)).unwrap(),
+            ] {
+                prop_assert!(connection.handle_frame(&mut input.clone(), &random, Time(0)).is_err());
+            }
+        }
+    }
+
+    #[test]
+    fn whatever_a_key_holder_signs_never_panics(
+        kind in proptest::sample::select(b"AHRaixX?".to_vec()),
+        member in "[\\{\\}\\[\\]\",:\\\\ua-f0-9 ]{0,40}",
+        payload in "[\\{\\}\\[\\]\",:\\\\ua-f0-9 ]{0,60}",
+    ) {
+        // The attacker holds the key: everything behind the tag reads its text.
+        let header = [&header("nia.min", "", 1)[..], member.as_bytes()].concat();
+        for header in [&header[..], member.as_bytes()] {
+            let frame = encode_frame(kind, header, payload.as_bytes(), Some(NIA)).unwrap();
+            for mut connection in [
+                receiver(),
+                Connection::server(Arc::new(server()), UNIX_NS, Time(0)),
+                Connection::client(ClientConfig::new(key(NIA), "other"), UNIX_NS, Time(0)).unwrap(),
+            ] {
+                let _ = connection.handle_frame(&mut frame.clone(), &Random::system(), Time(0));
+            }
+        }
+    }
+}
