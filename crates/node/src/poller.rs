@@ -208,7 +208,10 @@ impl PollerInner {
         }
         self.hot.borrow_mut().append(&mut kept);
         let is_turning = self.turning_until.get().is_some_and(|until| Instant::now() < until);
-        if !is_turning {
+        if is_turning {
+            // A loop that only turns must not keep the peer from a core they share.
+            std::thread::yield_now();
+        } else {
             self.turning_until.set(None);
         }
         let goes_on = has_polling || is_turning || !late.is_empty();
