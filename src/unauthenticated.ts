@@ -44,6 +44,6 @@ export class Unauthenticated {
 
   /** Cuts them all. */
   destroy(): void {
-    for (const link of [...this.#links.keys()]) link.destroy();
+    for (const link of this.#links.keys()) link.destroy();
   }
 }

@@ -103,6 +103,8 @@ class Pipe {
   needsDrain = false;
   readonly #cut: (available: number) => number;
   readonly #writes = new Queue<Write>();
+  /** Whom to tell that their write is over. */
+  readonly #written = new Queue<() => void>();
   /** Bytes of `#writes` that are not taken. */
   #waiting = 0;
   /** What was taken and not delivered: `#from` … `#to`. */
@@ -126,6 +128,8 @@ class Pipe {
   write(bytes: Uint8Array, onWritten: () => void): void {
     this.#writes.push({ bytes, onWritten, taken: 0 });
     this.#waiting += bytes.length;
+    // Like a socket: what there is room for is on its way when this returns, and survives the end of the writer.
+    this.#take();
     if (this.#waiting >= HIGH_WATER) this.needsDrain = true;
     this.schedule();
   }
@@ -144,7 +148,7 @@ class Pipe {
   /** No more will be written, and what waits is lost. */
   abandonWriting(): void {
     for (let write = this.#writes.shift(); write !== undefined; write = this.#writes.shift())
-      queueMicrotask(write.onWritten);
+      this.#written.push(write.onWritten);
     this.#waiting = 0;
     this.endWriting();
   }
@@ -156,7 +160,7 @@ class Pipe {
     this.schedule();
   }
 
-  /** Everything happens in a later turn of the loop, so that nobody is called from inside a call. */
+  /** Everybody is called in a later turn of the loop, so that nobody is called from inside a call. */
   schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
@@ -168,9 +172,11 @@ class Pipe {
 
   /** Takes what fits, delivers what there is, and takes into the room that this made. */
   #turn(): void {
+    this.#tellWritten();
     this.#take();
     for (let budget = PIPE_CAPACITY; budget > 0 && this.#canDeliver();) budget -= this.#deliver();
     this.#take();
+    this.#tellWritten();
     if (this.needsDrain && this.#waiting === 0) {
       this.needsDrain = false;
       this.writer?.drained();
@@ -181,16 +187,24 @@ class Pipe {
 
   #take(): void {
     for (let write = this.#writes.peek(); write !== undefined; write = this.#writes.peek()) {
-      if (this.#isReaderGone) write.taken = write.bytes.length;
-      const part = write.bytes.subarray(write.taken, write.taken + this.#room());
-      this.#bytes.set(part, this.#to);
-      this.#to += part.length;
+      const rest = write.bytes.subarray(write.taken);
+      const room = this.#isReaderGone ? rest.length : this.#room();
+      if (room === 0) break;
+      const part = rest.subarray(0, room);
+      if (!this.#isReaderGone) {
+        this.#bytes.set(part, this.#to);
+        this.#to += part.length;
+      }
       write.taken += part.length;
-      if (write.taken < write.bytes.length) break;
+      this.#waiting -= part.length;
+      if (part.length < rest.length) continue;
       this.#writes.shift();
-      this.#waiting -= write.bytes.length;
-      write.onWritten();
+      this.#written.push(write.onWritten);
     }
+  }
+
+  #tellWritten(): void {
+    for (let tell = this.#written.shift(); tell !== undefined; tell = this.#written.shift()) tell();
   }
 
   #room(): number {

@@ -53,6 +53,7 @@ export async function openConnection(
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<RawConnection> {
+  signal?.throwIfAborted();
   switch (address.transport) {
     case 'tcp':
       return connectTcp(address, timeout, signal);

@@ -41,7 +41,6 @@ export async function connectTcp(
 ): Promise<RawConnection> {
   if (address.port === 0)
     throw new RangeError(`${address.text}: port 0 is for listening; connect to the port that server.addresses names`);
-  signal?.throwIfAborted();
   const options: TcpSocketConnectOpts = { host: address.host, port: address.port, ...SOCKET_OPTIONS };
   if (address.host === 'localhost') options.lookup = lookupLocalhost;
   const { stream, socket } = SocketStream.connecting(options);
@@ -157,7 +156,7 @@ function connected(
   signal: AbortSignal | undefined,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
-    const settle = (error?: unknown): void => {
+    const settle = (error?: Error): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
       socket.off('connect', settle).off('error', onError);
