@@ -7,14 +7,15 @@ import type { EndpointSetup } from './endpoint.js';
 import { errorFromValue, makeError } from './errors.js';
 import type { EipcError } from './errors.js';
 import { nativeKey } from './key.js';
-import type { NativeClientOptions, Outcome, UnixSocket } from './native.js';
-import { connectSettings, suiteNumbers } from './options.js';
+import type { NativeClientOptions, Outcome } from './native.js';
+import { connectSettings } from './options.js';
 import type { ConnectOptions, Settings } from './options.js';
-import { parseAddress, requireLocal, socketPath } from './transport/address.js';
-import type { LocalAddress } from './transport/address.js';
-import { checkTransportOptions, startClientLink } from './transport/open.js';
+import { suiteNumbers } from './suites.js';
+import { parseAddress, requireSupported } from './transport/address.js';
+import type { SupportedAddress } from './transport/address.js';
+import { checkTransportOptions, openConnection, startClientLink } from './transport/open.js';
+import type { RawConnection } from './transport/open.js';
 import type { LinkObserver } from './transport/transport.js';
-import { connectUnix } from './transport/unix.js';
 
 /** The largest segment of shared memory this accepts, in bytes (docs/shm-abi.md, "Hand-over"). */
 const MAX_SEGMENT = 64 * 1024 * 1024;
@@ -38,7 +39,7 @@ const pinnedServers = new Map<string, string>();
 /**
  * Connects to a server and resolves when both ends have proven who they are.
  *
- * @param address - such as `shm:eai` or `unix:/run/eai.sock`
+ * @param address - such as `shm:eai`, `unix:/run/eai.sock` or `tcp://127.0.0.1:9090`
  * @throws TypeError or RangeError for a wrong option, TransportError when no server is there, AuthError when one end is not who it must be,
  * TimeoutError after `handshakeTimeout`, and the signal's reason
  *
@@ -47,7 +48,7 @@ const pinnedServers = new Map<string, string>();
  */
 export async function connect(address: string, options: ConnectOptions): Promise<ClientEndpoint> {
   const settings = connectSettings(options);
-  const target = requireLocal(parseAddress(address));
+  const target = requireSupported(parseAddress(address));
   checkTransportOptions(
     target,
     settings,
@@ -59,24 +60,23 @@ export async function connect(address: string, options: ConnectOptions): Promise
   const native: NativeClientOptions = {
     serviceId: options.serviceId,
     key,
-    suites: suiteNumbers(options.suites, target),
+    suites: suiteNumbers(options.suites, target, settings.dangerousPlaintext),
     handshakeTimeout: settings.handshakeTimeout,
     maxSegment: MAX_SEGMENT,
     ...(serverId === undefined ? {} : { serverId }),
   };
   const start = performance.now();
-  const path = await socketPath(target, false);
-  const socket = await connectUnix(path, target.text, settings.handshakeTimeout, settings.signal);
+  const connection = await openConnection(target, settings.handshakeTimeout, settings.signal);
   const left = Math.max(1, settings.handshakeTimeout - (performance.now() - start));
-  const endpoint = await shakeHands(socket, target, { ...native, handshakeTimeout: Math.ceil(left) }, settings);
+  const endpoint = await shakeHands(connection, target, { ...native, handshakeTimeout: Math.ceil(left) }, settings);
   if (options.serverId === undefined) pinnedServers.set(pin, endpoint.peer.serviceId);
   return endpoint;
 }
 
 /** Runs the handshake. The endpoint is made the moment the session is open, so that nothing that follows is missed. */
 function shakeHands(
-  socket: UnixSocket,
-  target: LocalAddress,
+  connection: RawConnection,
+  target: SupportedAddress,
   native: NativeClientOptions,
   settings: Settings,
 ): Promise<ClientEndpoint> {
@@ -93,7 +93,7 @@ function shakeHands(
           link: opened,
           session,
           settings,
-          address: target.text,
+          address: connection.remoteAddress,
           onClosed: () => {},
         });
         settings.logger?.({
@@ -112,7 +112,7 @@ function shakeHands(
       },
     };
     signal?.addEventListener('abort', onAbort);
-    const link = startClientLink(socket, target, native, settings, observer);
+    const link = startClientLink(connection, target, native, settings, observer);
   });
 }
 

@@ -56,7 +56,7 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
   abstract readonly role: 'client' | 'server';
   /** Who is at the other end. */
   readonly peer: Peer;
-  /** The address that was connected to or listened on. */
+  /** The address that was connected to; at a server, that of the client where it has one (`tcp`), otherwise the one listened on. */
   readonly remoteAddress: string;
   /** Where messages go; null when they go to the inbox. */
   readonly router: Router | null;

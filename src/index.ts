@@ -51,7 +51,6 @@ export type {
   OnFull,
   RequestOptions,
   ServiceOptions,
-  Suite,
   WaitOptions,
   WaitStrategy,
 } from './options.js';
@@ -61,4 +60,5 @@ export { Router } from './router.js';
 export type { DispatchResult, HandleOptions, Handler, HandlerContext } from './router.js';
 export { listen, Server, ServerEndpoint } from './server.js';
 export type { EndpointStats, PerLane, ServerStats } from './stats.js';
+export type { Suite } from './suites.js';
 export type { TransportName } from './transport/address.js';

@@ -12,10 +12,7 @@ import { nativeKey } from './key.js';
 import type { Priority } from './message.js';
 import type { NativeService } from './native.js';
 import { Router } from './router.js';
-import type { Address } from './transport/address.js';
-
-/** Ciphersuites of EIPC/2. */
-export type Suite = 'hmac-sha256' | 'chacha20-poly1305' | 'aes-256-gcm';
+import type { Suite } from './suites.js';
 
 /** What `send` does when its lane is full: wait, fail at once, or drop the message and count it. */
 export type OnFull = 'block' | 'fail' | 'drop-newest';
@@ -66,8 +63,10 @@ export interface CommonOptions {
   readonly router?: Router | null;
   /** How payloads without a format of their own are encoded. Default JSON. */
   readonly codec?: Codec;
-  /** Suites in order of preference. Default: what this build has. */
+  /** Suites in order of preference. Default: what this build has; at a `tcp` address that is not loopback, only those that encrypt. */
   readonly suites?: readonly Suite[];
+  /** Lets messages cross a network authenticated but not encrypted: everybody on the way can read them. Default false. */
+  readonly dangerousPlaintext?: boolean;
   readonly protocol?: 2;
   readonly lanes?: Partial<Record<Priority, LaneOptions>>;
   /** Messages that may wait here, for each priority, before its lane is no longer drained: 1 … 65 536, default 1 024. */
@@ -114,7 +113,7 @@ export interface ListenOptions extends CommonOptions {
   readonly serverId?: string;
   /** Authenticated connections at most, 1 … 65 536. Default 64. */
   readonly maxConnections?: number;
-  /** Connections in their handshake at most, 1 … 65 536; more are closed at once and counted. Default 64. */
+  /** Connections in their handshake at most, 1 … 65 536, and half as many from one source on a network; more are closed at once and counted. Default 64. */
   readonly maxUnauthenticated?: number;
   /** Milliseconds a session may last; absent: as long as it is used. */
   readonly sessionTtl?: number;
@@ -137,6 +136,7 @@ export interface Settings {
   readonly sendTimeout: number;
   readonly requestTimeout: number;
   readonly handshakeTimeout: number;
+  readonly dangerousPlaintext: boolean;
   readonly logger: ((record: LogRecord) => void) | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -148,14 +148,12 @@ export const CLOSE_TIMEOUT = 5_000;
 const MAX_DURATION = 2_147_483_647;
 const DEFAULT_CAPACITIES = [262_144, 262_144, 1_048_576, 4_194_304] as const;
 const SERVICE_ID = /^[a-z0-9._-]{1,64}$/;
-const SUITE_NUMBERS: Readonly<Record<Suite, number>> = { 'hmac-sha256': 1, 'chacha20-poly1305': 2, 'aes-256-gcm': 3 };
-/** Suites the native core of this build has. */
-const AVAILABLE_SUITES: ReadonlySet<Suite> = new Set(['hmac-sha256', 'aes-256-gcm', 'chacha20-poly1305']);
 
 const COMMON_NAMES = [
   'router',
   'codec',
   'suites',
+  'dangerousPlaintext',
   'protocol',
   'lanes',
   'inbox',
@@ -171,39 +169,7 @@ const COMMON_NAMES = [
 const CONNECT_NAMES = [...COMMON_NAMES, 'serviceId', 'key', 'serverId', 'reconnect'];
 const LISTEN_NAMES = [...COMMON_NAMES, 'services', 'serverId', 'maxConnections', 'maxUnauthenticated', 'sessionTtl'];
 /** Options that the design has and this build has not: refused, since ignoring one could leave somebody unprotected. */
-const LATER_NAMES = new Set(['policy', 'audit', 'tls', 'auth', 'access', 'schema', 'dangerousPlaintext']);
-
-/** The suites that are offered to, or accepted at, an address when the user names none: the one place with that order (wire.md, "Rules"). */
-function defaultSuites(address: Address): readonly Suite[] {
-  const loopback =
-    'host' in address && (address.host === 'localhost' || address.host === '::1' || address.host.startsWith('127.'));
-  const network = address.transport === 'tcp' && !loopback;
-  const order: readonly Suite[] = network
-    ? ['aes-256-gcm', 'chacha20-poly1305']
-    : ['hmac-sha256', 'aes-256-gcm', 'chacha20-poly1305'];
-  return order.filter((suite) => AVAILABLE_SUITES.has(suite));
-}
-
-/** Returns the name of a suite's number. */
-export function suiteName(number: number): Suite {
-  for (const [name, value] of Object.entries(SUITE_NUMBERS)) if (value === number) return name as Suite;
-  throw new RangeError(`no suite has the number ${number}`);
-}
-
-/** Returns the numbers of the suites to use at an address, in order of preference. */
-export function suiteNumbers(suites: readonly Suite[] | undefined, address: Address): number[] {
-  const chosen = suites ?? defaultSuites(address);
-  if (!Array.isArray(chosen) || chosen.length === 0) throw new TypeError('suites must be a list of at least one suite');
-  return chosen.map((suite: Suite) => {
-    if (!Object.hasOwn(SUITE_NUMBERS, suite))
-      throw new RangeError(`no suite ${inspect(suite)}; the suites are ${Object.keys(SUITE_NUMBERS).join(', ')}`);
-    if (!AVAILABLE_SUITES.has(suite))
-      throw new RangeError(
-        `the suite '${suite}' is not available in this build; use ${[...AVAILABLE_SUITES].join(', ')}`,
-      );
-    return SUITE_NUMBERS[suite];
-  });
-}
+const LATER_NAMES = new Set(['policy', 'audit', 'tls', 'auth', 'access', 'schema']);
 
 /** Checks the options of `connect`. */
 export function connectSettings(options: ConnectOptions): Settings {
@@ -286,6 +252,8 @@ function commonSettings(options: CommonOptions, router: Router | null): Settings
     throw new TypeError(`logger must be a function, not ${inspect(options.logger)}`);
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
     throw new TypeError(`signal must be an AbortSignal, not ${inspect(options.signal)}`);
+  if (options.dangerousPlaintext !== undefined && typeof options.dangerousPlaintext !== 'boolean')
+    throw new TypeError(`dangerousPlaintext must be true or false, not ${inspect(options.dangerousPlaintext)}`);
   if (options.inbox !== undefined) checkNames(options.inbox, ['limit'], 'inbox');
   return {
     router,
@@ -297,6 +265,7 @@ function commonSettings(options: CommonOptions, router: Router | null): Settings
     sendTimeout: duration('sendTimeout', options.sendTimeout ?? 5_000),
     requestTimeout: duration('requestTimeout', options.requestTimeout ?? 5_000),
     handshakeTimeout: duration('handshakeTimeout', options.handshakeTimeout ?? 10_000),
+    dangerousPlaintext: options.dangerousPlaintext ?? false,
     logger: options.logger,
     signal: options.signal,
   };

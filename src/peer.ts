@@ -2,8 +2,8 @@
  * Who is at the other end. Made once for each session from the key that verified and from the kernel, never from a message.
  */
 import type { Endpoint, EndpointSetup } from './endpoint.js';
-import { suiteName } from './options.js';
-import type { Suite } from './options.js';
+import { suiteName } from './suites.js';
+import type { Suite } from './suites.js';
 import type { TransportName } from './transport/address.js';
 
 /** The authenticated other end of a connection. Frozen. */
@@ -17,6 +17,7 @@ export interface Peer {
   /** Sixteen hex digits. */
   readonly sessionId: string;
   readonly transport: TransportName;
+  /** The endpoint's `remoteAddress`. */
   readonly address: string;
   /** Of the process at the other end, as the kernel says; absent where it does not. */
   readonly uid?: number;

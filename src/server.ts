@@ -6,18 +6,19 @@ import type { EndpointSetup } from './endpoint.js';
 import { errorFromValue, nativeError } from './errors.js';
 import type { EipcError } from './errors.js';
 import { NativeServer } from './native.js';
-import type { UnixSocket } from './native.js';
-import { listenSettings, suiteNumbers } from './options.js';
+import { listenSettings } from './options.js';
 import type { CloseOptions, ListenOptions, LogRecord, ServerSettings } from './options.js';
 import { Queue } from './queue.js';
 import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';
-import { parseAddress, requireLocal, socketPath } from './transport/address.js';
-import type { LocalAddress } from './transport/address.js';
-import { checkTransportOptions, startServerLink } from './transport/open.js';
+import { suiteNumbers } from './suites.js';
+import { parseAddress, requireSupported } from './transport/address.js';
+import type { SupportedAddress } from './transport/address.js';
+import { checkTransportOptions, openAcceptor, startServerLink } from './transport/open.js';
+import type { Acceptor, RawConnection } from './transport/open.js';
 import { CLOSE_REASON } from './transport/transport.js';
 import type { Link } from './transport/transport.js';
-import { UnixAcceptor } from './transport/unix.js';
+import { Unauthenticated } from './unauthenticated.js';
 
 /** The server's end of a connection. Made by `listen`. */
 export class ServerEndpoint extends Endpoint {
@@ -39,15 +40,18 @@ export class ServerEndpoint extends Endpoint {
  */
 export async function listen(address: string | readonly string[], options: ListenOptions): Promise<Server> {
   const settings = listenSettings(options);
-  const addresses = (typeof address === 'string' ? [address] : address).map((text) => requireLocal(parseAddress(text)));
+  const addresses = (typeof address === 'string' ? [address] : address).map((text) =>
+    requireSupported(parseAddress(text)),
+  );
   if (addresses.length === 0) throw new RangeError('listen needs at least one address');
   const hasCapacities = Object.values(options.lanes ?? {}).some((lane) => lane.capacity !== undefined);
   for (const target of addresses) checkTransportOptions(target, settings, hasCapacities);
+  const suites = addresses.map((target) => suiteNumbers(options.suites, target, settings.dangerousPlaintext));
   settings.signal?.throwIfAborted();
   const server = new Server(settings);
   try {
-    for (const target of addresses)
-      server.bind(target, await socketPath(target, true), suiteNumbers(options.suites, target));
+    for (const [index, target] of addresses.entries()) await server.bind(target, suites[index] ?? []);
+    settings.signal?.throwIfAborted();
   } catch (error) {
     await server.close();
     throw error;
@@ -63,10 +67,9 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
   /** Resolves when the server was closed and its last endpoint is gone. */
   readonly closed: Promise<void>;
   readonly #settings: ServerSettings;
-  readonly #addresses: string[] = [];
-  readonly #acceptors: UnixAcceptor[] = [];
+  readonly #acceptors: Acceptor[] = [];
   readonly #endpoints = new Set<ServerEndpoint>();
-  readonly #handshaking = new Set<Link>();
+  readonly #handshaking: Unauthenticated;
   readonly #readers = new Set<EndpointReader>();
   readonly #counts = {
     accepted: 0,
@@ -74,6 +77,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
     handshakeFailures: 0,
     refusedConnections: 0,
     refusedUnauthenticated: 0,
+    refusedSources: 0,
     refusedUsers: 0,
   };
   readonly #resolveClosed: () => void;
@@ -83,6 +87,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
   constructor(settings: ServerSettings) {
     this.#settings = settings;
     this.router = settings.router;
+    this.#handshaking = new Unauthenticated(settings.maxUnauthenticated);
     let resolveClosed: () => void = () => {};
     this.closed = new Promise((resolve) => {
       resolveClosed = resolve;
@@ -90,9 +95,9 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
     this.#resolveClosed = resolveClosed;
   }
 
-  /** The addresses that are bound, in canonical form. */
+  /** The addresses that are bound, in canonical form and with the port that port 0 became. */
   get addresses(): readonly string[] {
-    return this.#addresses;
+    return this.#acceptors.map((acceptor) => acceptor.address);
   }
 
   /** The endpoints that are open. Only authenticated ones. */
@@ -144,7 +149,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
    *
    * @internal
    */
-  bind(address: LocalAddress, path: string, suites: number[]): void {
+  async bind(address: SupportedAddress, suites: number[]): Promise<void> {
     const { serverId, services, sessionTtl, handshakeTimeout } = this.#settings;
     const sharedMemory = address.transport === 'shm';
     let native: NativeServer;
@@ -153,40 +158,35 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
     } catch (error) {
       throw nativeError(error, 'these services cannot be served');
     }
-    const onSocket = (socket: UnixSocket): void => this.#accept(socket, address, native);
-    const acceptor = new UnixAcceptor(path, address.text, onSocket, (error) =>
-      this.#log('error', 'accept-failed', error.message, address, error),
+    const acceptor = await openAcceptor(
+      address,
+      (connection) => this.#accept(connection, address, native),
+      (error) => this.#log('error', 'accept-failed', error.message, address.text, error),
     );
     this.#acceptors.push(acceptor);
-    this.#addresses.push(address.text);
   }
 
-  #accept(socket: UnixSocket, address: LocalAddress, native: NativeServer): void {
+  #accept(connection: RawConnection, address: SupportedAddress, native: NativeServer): void {
     this.#counts.accepted += 1;
-    const refusal = this.#refusal(socket);
+    const refusal = this.#refusal(connection);
     if (refusal !== undefined) {
       this.#counts[refusal] += 1;
-      socket.close();
-      this.#log(
-        'warn',
-        'refused',
-        `a connection of uid ${socket.uid}, pid ${socket.pid ?? 'unknown'} was closed: ${refusal}`,
-        address,
-      );
+      connection.close();
+      this.#log('warn', 'refused', `a connection of ${connection.from} was closed: ${refusal}`, address.text);
       return;
     }
-    const link = startServerLink(socket, address, native, this.#settings, {
+    const link = startServerLink(connection, address, native, this.#settings, {
       opened: (opened, session) => {
         this.#handshaking.delete(opened);
         const endpoint = new ServerEndpoint({
           link: opened,
           session,
           settings: this.#settings,
-          address: address.text,
+          address: connection.remoteAddress,
           onClosed: () => this.#endpoints.delete(endpoint),
         });
         this.#counts.authenticated += 1;
-        this.#admit(endpoint, opened, address);
+        this.#admit(endpoint, opened);
         return Endpoint.receiverOf(endpoint);
       },
       failed: (outcome, cause) => {
@@ -196,26 +196,20 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
           outcome.code === 0
             ? undefined
             : errorFromValue(outcome.code, outcome.context, cause === undefined ? undefined : { cause });
-        this.#log(
-          'warn',
-          'handshake-failed',
-          `the handshake with uid ${socket.uid}, pid ${socket.pid ?? 'unknown'} failed`,
-          address,
-          error,
-        );
+        this.#log('warn', 'handshake-failed', `the handshake with ${connection.from} failed`, address.text, error);
       },
     });
-    this.#handshaking.add(link);
+    this.#handshaking.add(link, connection.source);
   }
 
-  #refusal(socket: UnixSocket): 'refusedUsers' | 'refusedConnections' | 'refusedUnauthenticated' | undefined {
-    if (process.getuid !== undefined && socket.uid !== process.getuid()) return 'refusedUsers';
+  #refusal({ credentials, source }: RawConnection): Refusal | undefined {
+    const isOther = process.getuid !== undefined && credentials !== undefined && credentials.uid !== process.getuid();
+    if (isOther) return 'refusedUsers';
     if (this.#endpoints.size >= this.#settings.maxConnections) return 'refusedConnections';
-    if (this.#handshaking.size >= this.#settings.maxUnauthenticated) return 'refusedUnauthenticated';
-    return undefined;
+    return this.#handshaking.refusal(source);
   }
 
-  #admit(endpoint: ServerEndpoint, link: Link, address: LocalAddress): void {
+  #admit(endpoint: ServerEndpoint, link: Link): void {
     // Several handshakes can end together: the limit holds for those that are open, and closing needs the endpoint's receiver first.
     this.#endpoints.add(endpoint);
     if (this.#closing !== undefined || this.#endpoints.size > this.#settings.maxConnections) {
@@ -223,7 +217,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
       queueMicrotask(() => link.close(CLOSE_REASON.shutdown));
       return;
     }
-    this.#log('info', 'connected', `'${endpoint.peer.serviceId}' connected`, address);
+    this.#log('info', 'connected', `'${endpoint.peer.serviceId}' connected`, endpoint.remoteAddress);
     for (const reader of this.#readers) reader.put(endpoint);
   }
 
@@ -231,15 +225,18 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
     for (const acceptor of this.#acceptors) acceptor.close();
     for (const reader of this.#readers) reader.end();
     this.#readers.clear();
-    for (const link of this.#handshaking) link.destroy();
+    this.#handshaking.destroy();
     await Promise.all([...this.#endpoints].map((endpoint) => endpoint.close(options)));
     this.#resolveClosed();
   }
 
-  #log(level: LogRecord['level'], event: string, text: string, address: LocalAddress, error?: EipcError): void {
-    this.#settings.logger?.({ level, event, text, address: address.text, ...(error === undefined ? {} : { error }) });
+  #log(level: LogRecord['level'], event: string, text: string, address: string, error?: EipcError): void {
+    this.#settings.logger?.({ level, event, text, address, ...(error === undefined ? {} : { error }) });
   }
 }
+
+/** Why a connection was closed before its handshake: the counter that counts it. */
+type Refusal = 'refusedUsers' | 'refusedConnections' | 'refusedUnauthenticated' | 'refusedSources';
 
 /** One iteration over new endpoints. Holds only open ones, so that the connection limit bounds it. */
 class EndpointReader implements AsyncIterableIterator<ServerEndpoint> {

@@ -59,6 +59,8 @@ export interface ServerStats {
   readonly refusedConnections: number;
   /** Connections closed at once because `maxUnauthenticated` was reached. */
   readonly refusedUnauthenticated: number;
+  /** Connections closed at once because their source had its half of `maxUnauthenticated`. Only on networks. */
+  readonly refusedSources: number;
   /** Connections closed at once because the kernel names another user. */
   readonly refusedUsers: number;
   /** Connections open now. */

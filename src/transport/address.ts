@@ -4,6 +4,7 @@
  * All schemes are parsed here, so that a wrong address is told apart from a transport that this build does not have.
  */
 import { lstat, mkdir } from 'node:fs/promises';
+import { BlockList, isIP, isIPv6 } from 'node:net';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { inspect } from 'node:util';
@@ -13,19 +14,39 @@ import { makeError, systemCode } from '../errors.js';
 /** The ways to reach a peer. */
 export type TransportName = 'shm' | 'unix' | 'tcp' | 'tls' | 'pipe' | 'memory';
 
+/** A port of a machine. */
+interface HostAndPort {
+  /** A name in small letters, or an IP address in canonical form without brackets. */
+  readonly host: string;
+  readonly port: number;
+  /** Whether nothing sent there leaves this machine: `localhost`, 127.0.0.0/8, ::1. Any other name may lead anywhere. */
+  readonly isLoopback: boolean;
+  readonly text: string;
+}
+
 /** A parsed address. `text` is its canonical form. */
 export type Address =
   | { readonly transport: 'unix'; readonly path: string; readonly text: string }
   | { readonly transport: 'shm'; readonly path: string; readonly text: string }
   | { readonly transport: 'shm'; readonly path: null; readonly name: string; readonly text: string }
-  | { readonly transport: 'tcp' | 'tls'; readonly host: string; readonly port: number; readonly text: string }
-  | { readonly transport: 'pipe' | 'memory'; readonly name: string; readonly text: string };
+  | ({ readonly transport: 'tcp' } & HostAndPort)
+  | ({ readonly transport: 'tls' } & HostAndPort)
+  | { readonly transport: 'pipe'; readonly name: string; readonly text: string }
+  | { readonly transport: 'memory'; readonly name: string; readonly text: string };
 
 /** An address of a transport that this build has. */
-export type LocalAddress = Extract<Address, { transport: 'unix' } | { transport: 'shm' }>;
+export type SupportedAddress = Exclude<Address, { transport: 'tls' | 'pipe' }>;
+/** An address behind which there is the path of a socket. */
+export type PathAddress = Extract<Address, { transport: 'unix' | 'shm' }>;
+export type TcpAddress = Extract<Address, { transport: 'tcp' }>;
+export type MemoryAddress = Extract<Address, { transport: 'memory' }>;
 
 const NAME = /^[a-z0-9._-]{1,64}$/;
 const SOCKET_PATH_LIMITS = { linux: 107, darwin: 103 } as const;
+const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?$/;
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
 
 /**
  * Parses an address.
@@ -66,10 +87,10 @@ export function parseAddress(text: string): Address {
  *
  * @throws RangeError naming those it has
  */
-export function requireLocal(address: Address): LocalAddress {
-  if (address.transport === 'unix' || address.transport === 'shm') return address;
+export function requireSupported(address: Address): SupportedAddress {
+  if (address.transport !== 'tls' && address.transport !== 'pipe') return address;
   throw new RangeError(
-    `${address.text}: the transport '${address.transport}' is not available yet in this build; use shm:NAME or unix:/path`,
+    `${address.text}: the transport '${address.transport}' is not available yet in this build; use shm:NAME, unix:/path or tcp://host:port`,
   );
 }
 
@@ -79,7 +100,7 @@ export function requireLocal(address: Address): LocalAddress {
  *
  * @throws TransportError when the folder is not fit, RangeError when the path is too long
  */
-export async function socketPath(address: LocalAddress, create: boolean): Promise<string> {
+export async function socketPath(address: PathAddress, create: boolean): Promise<string> {
   if (address.path !== null) return address.path;
   const folder = runtimeFolder();
   const path = checkSocketPath(join(folder, address.name));
@@ -140,14 +161,35 @@ function checkName(text: string, name: string): string {
   throw fault(text, 'needs a name of 1 to 64 characters out of a-z 0-9 . _ - (or, for shm, an absolute path)');
 }
 
+/** Prints a machine and a port as an address. */
+export function hostAndPort(transport: 'tcp' | 'tls', host: string, port: number): string {
+  return `${transport}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 function parseHostPort(text: string, transport: 'tcp' | 'tls', rest: string): Address {
-  const match = /^\/\/(?:\[([0-9a-fA-F:.]+)\]|([^:[\]/@\s]*)):(\d{1,5})$/.exec(rest);
+  const match = /^\/\/(?:\[([^\]]*)\]|([^:[\]/@\s]*)):(\d{1,5})$/.exec(rest);
   const port = Number(match?.[3]);
   if (match === null || port > 65_535)
     throw fault(text, `needs the form ${transport}://host:port, with IPv6 in brackets and a port from 0 to 65535`);
+  const host = checkHost(text, match[1], match[2] ?? '');
+  // By what it is, not by what it begins with: 127.example.org is a name like any other.
+  const isLoopback = host === 'localhost' || (isIP(host) !== 0 && LOOPBACK.check(host, isIPv6(host) ? 'ipv6' : 'ipv4'));
+  return { transport, host, port, isLoopback, text: hostAndPort(transport, host, port) };
+}
+
+/** Returns a host in canonical form: small letters, the shortest form of an IPv6 address. */
+function checkHost(text: string, ipv6: string | undefined, name: string): string {
+  if (ipv6 !== undefined) {
+    // A zone (fe80::1%eth0) is refused with the rest: URL knows none.
+    if (!isIPv6(ipv6) || ipv6.includes('%')) throw fault(text, 'has no IPv6 address between its brackets');
+    return new URL(`http://[${ipv6}]`).hostname.slice(1, -1);
+  }
   // Without a host: loopback, never all interfaces.
-  const host = match[1] ?? (match[2] === '' ? '127.0.0.1' : (match[2] ?? '127.0.0.1'));
-  return { transport, host, port, text: `${transport}://${host.includes(':') ? `[${host}]` : host}:${port}` };
+  if (name === '') return '127.0.0.1';
+  const host = name.toLowerCase();
+  if (!HOST_NAME.test(host))
+    throw fault(text, 'needs a host name of letters, digits, dots and hyphens, or an IP address');
+  return host;
 }
 
 function fault(text: string, what: string): RangeError {

@@ -1,45 +1,121 @@
 /**
- * Makes the link of a connected socket: the one place that knows which session goes with which transport.
+ * From an address to a link: the one place that knows how to reach an address, and which session goes with which transport.
  */
-import { ShmSession, StreamSession, threadPoller } from '../native.js';
-import type { NativeClientOptions, NativeServer, UnixSocket } from '../native.js';
+import type { EipcError } from '../errors.js';
+import { ShmSession, StreamSession, threadPoller, UnixSocket } from '../native.js';
+import type { NativeClientOptions, NativeServer } from '../native.js';
 import type { Settings, WaitStrategy } from '../options.js';
-import type { LocalAddress } from './address.js';
+import type { SupportedAddress } from './address.js';
+import { socketPath } from './address.js';
+import type { ByteStream } from './byte-stream.js';
+import { SocketStream } from './byte-stream.js';
+import { connectMemory, MemoryAcceptor } from './memory.js';
 import { ShmLink } from './shm.js';
 import { StreamLink } from './stream.js';
-import type { Link, LinkObserver } from './transport.js';
-import { credentialsOf } from './unix.js';
+import { connectTcp, TcpAcceptor } from './tcp.js';
+import type { Credentials, Link, LinkObserver } from './transport.js';
+import { connectUnix, UnixAcceptor } from './unix.js';
+
+/** A connection before it has a session. */
+export interface RawConnection {
+  readonly carrier: UnixSocket | ByteStream;
+  /** Absent on transports where the kernel knows no peer. */
+  readonly credentials: Credentials | undefined;
+  /** Where on a network it comes from, as one to hold a share against; absent on this machine's own transports. */
+  readonly source: string | undefined;
+  /** The address of the other end; where that has none, the one that was connected to or listened on. */
+  readonly remoteAddress: string;
+  /** Who it is, for the log. */
+  readonly from: string;
+  /** Closes it, before a link took it over. */
+  close(): void;
+}
+
+/** Something that listens at one address. */
+export interface Acceptor {
+  /** The address as it is bound. */
+  readonly address: string;
+  ref(): void;
+  unref(): void;
+  /** Stops listening. Idempotent. */
+  close(): void;
+}
 
 const WAIT_NUMBERS: Readonly<Record<WaitStrategy, number>> = { adaptive: 0, park: 1, poll: 2 };
 
-/** Starts the client's side of a handshake over a connected socket, which the link then owns. */
+/**
+ * Connects to an address within the time.
+ *
+ * @throws TransportError naming the address and the remedy, TimeoutError, RangeError for port 0, and the signal's reason
+ */
+export async function openConnection(
+  address: SupportedAddress,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<RawConnection> {
+  signal?.throwIfAborted();
+  switch (address.transport) {
+    case 'tcp':
+      return connectTcp(address, timeout, signal);
+    case 'memory':
+      return connectMemory(address);
+    default:
+      return connectUnix(await socketPath(address, false), address.text, timeout, signal);
+  }
+}
+
+/**
+ * Listens at an address. `onConnection` gets each connection; `onError` what went wrong with one.
+ *
+ * @throws TransportError `EIPC_ADDRESS_IN_USE` when another server listens there, otherwise naming the remedy
+ */
+export async function openAcceptor(
+  address: SupportedAddress,
+  onConnection: (connection: RawConnection) => void,
+  onError: (error: EipcError) => void,
+): Promise<Acceptor> {
+  switch (address.transport) {
+    case 'tcp':
+      return TcpAcceptor.bind(address, onConnection, onError);
+    case 'memory':
+      return new MemoryAcceptor(address, onConnection);
+    default:
+      return new UnixAcceptor(await socketPath(address, true), address.text, onConnection, onError);
+  }
+}
+
+/** Starts the client's side of a handshake over a connection, which the link then owns. */
 export function startClientLink(
-  socket: UnixSocket,
-  address: LocalAddress,
+  connection: RawConnection,
+  address: SupportedAddress,
   options: NativeClientOptions,
   settings: Settings,
   observer: LinkObserver,
 ): Link {
   if (address.transport === 'shm') {
     const wait = WAIT_NUMBERS[settings.wait];
-    return startShm(socket, observer, (onEvent) => ShmSession.client(threadPoller(), socket, options, wait, onEvent));
+    return startShm(connection, observer, (socket, onEvent) =>
+      ShmSession.client(threadPoller(), socket, options, wait, onEvent),
+    );
   }
-  return startStream(socket, StreamSession.client(options), settings, observer);
+  return startStream(connection, address, StreamSession.client(options), settings, observer);
 }
 
-/** Starts the server's side of a handshake over an accepted socket, which the link then owns. */
+/** Starts the server's side of a handshake over a connection, which the link then owns. */
 export function startServerLink(
-  socket: UnixSocket,
-  address: LocalAddress,
+  connection: RawConnection,
+  address: SupportedAddress,
   server: NativeServer,
   settings: Settings,
   observer: LinkObserver,
 ): Link {
   if (address.transport === 'shm') {
     const wait = WAIT_NUMBERS[settings.wait];
-    return startShm(socket, observer, (onEvent) => ShmSession.server(threadPoller(), socket, server, wait, onEvent));
+    return startShm(connection, observer, (socket, onEvent) =>
+      ShmSession.server(threadPoller(), socket, server, wait, onEvent),
+    );
   }
-  return startStream(socket, StreamSession.server(server), settings, observer);
+  return startStream(connection, address, StreamSession.server(server), settings, observer);
 }
 
 /**
@@ -47,7 +123,7 @@ export function startServerLink(
  *
  * @throws RangeError naming the option
  */
-export function checkTransportOptions(address: LocalAddress, settings: Settings, hasCapacities: boolean): void {
+export function checkTransportOptions(address: SupportedAddress, settings: Settings, hasCapacities: boolean): void {
   if (address.transport === 'shm' && hasCapacities) {
     throw new RangeError(
       `${address.text}: the lanes of shm have fixed sizes in this build; leave out lanes[…].capacity`,
@@ -58,17 +134,31 @@ export function checkTransportOptions(address: LocalAddress, settings: Settings,
   }
 }
 
-function startShm(socket: UnixSocket, observer: LinkObserver, start: (onEvent: () => void) => ShmSession): Link {
-  return new ShmLink({ start, credentials: credentialsOf(socket), observer });
+function startShm(
+  { carrier, credentials }: RawConnection,
+  observer: LinkObserver,
+  start: (socket: UnixSocket, onEvent: () => void) => ShmSession,
+): Link {
+  if (!(carrier instanceof UnixSocket) || credentials === undefined)
+    throw new TypeError('shared memory is handed over on a Unix socket');
+  return new ShmLink({ start: (onEvent) => start(carrier, onEvent), credentials, observer });
 }
 
-function startStream(socket: UnixSocket, session: StreamSession, settings: Settings, observer: LinkObserver): Link {
+function startStream(
+  { carrier, credentials }: RawConnection,
+  { transport }: SupportedAddress,
+  session: StreamSession,
+  settings: Settings,
+  observer: LinkObserver,
+): Link {
   return new StreamLink({
-    fd: socket.takeFd(),
+    transport,
+    stream: carrier instanceof UnixSocket ? SocketStream.ofDescriptor(carrier.takeFd()) : carrier,
     session,
-    credentials: credentialsOf(socket),
+    credentials,
     capacities: settings.lanes.map((lane) => lane.capacity),
-    poller: settings.wait === 'adaptive' ? threadPoller() : undefined,
+    // In memory both ends are on this thread: nothing arrives while it sleeps.
+    poller: settings.wait === 'adaptive' && transport !== 'memory' ? threadPoller() : undefined,
     observer,
   });
 }

@@ -1,31 +1,30 @@
 /**
- * EIPC/2 over a byte stream: a native `StreamSession` on one side, a `net.Socket` on the other, and between them a bounded queue for each
- * lane. Records are sealed when they are written, priority 0 first; while the socket has enough, nothing more is sealed, so that a later
+ * EIPC/2 over a byte stream: a native `StreamSession` on one side, a `ByteStream` on the other, and between them a bounded queue for each
+ * lane. Records are sealed when they are written, priority 0 first; while the stream has enough, nothing more is sealed, so that a later
  * priority 0 still goes ahead. Queues are flushed in a microtask: one write a tick.
  *
- * Where the socket comes from is the business of `unix.ts`.
+ * Where the stream comes from is the business of `unix.ts`, `tcp.ts` and `memory.ts`.
  */
-import type { ConnectOpts, Socket, SocketConstructorOpts } from 'node:net';
-import { Socket as NetSocket } from 'node:net';
-
 import type { Priority } from '../message.js';
 import type { Outcome, Poller, StreamCalls, StreamSession } from '../native.js';
 import { FLAG, STATE } from '../native.js';
 import { RECORD, stamp } from '../outgoing.js';
 import { Queue } from '../queue.js';
+import type { TransportName } from './address.js';
+import type { ByteReader, ByteStream } from './byte-stream.js';
 import { SessionLink } from './session-link.js';
 import type { Credentials, Link, LinkObserver } from './transport.js';
 
-/** Size of a chunk of queued records, and of what is sealed before the socket is asked again. */
+/** Size of a chunk of queued records, and of what is sealed before the stream is asked again. */
 const CHUNK = 65_536;
 /** Chunks kept for the next records instead of being freed. */
 const KEPT_CHUNKS = 4;
-const READ_BUFFER = 65_536;
 /** Receive calls in a row before the event loop gets its turn. */
 const MAX_CALLS = 8;
 const ALL_LANES = 15;
 /** Milliseconds that the last bytes have to reach the kernel. */
 const LINGER = 2_000;
+const NOTHING = new Uint8Array(0);
 
 /** Records of one lane, one behind the other, sealed and written as a whole. */
 class Chunk {
@@ -48,10 +47,11 @@ interface OutLane {
 
 /** What a stream link is made of. */
 export interface StreamOptions {
-  /** Descriptor of a connected socket; the link owns it. */
-  readonly fd: number;
+  readonly transport: TransportName;
+  /** Connected and not started; the link owns it. */
+  readonly stream: ByteStream;
   readonly session: StreamSession;
-  readonly credentials: Credentials;
+  readonly credentials: Credentials | undefined;
   /** Bytes that may wait in each lane. */
   readonly capacities: readonly number[];
   /** Keeps the loop turning after activity; absent when it should sleep at once. */
@@ -59,18 +59,18 @@ export interface StreamOptions {
   readonly observer: LinkObserver;
 }
 
-/** A link over a Unix socket. */
+/** A link over a byte stream. */
 export class StreamLink extends SessionLink implements Link {
-  readonly transport = 'unix';
-  readonly credentials: Credentials;
+  readonly transport: TransportName;
+  readonly credentials: Credentials | undefined;
   protected readonly link = this;
   protected readonly native: StreamSession;
   readonly #calls: StreamCalls;
-  readonly #socket: Socket;
+  readonly #stream: ByteStream;
   readonly #poller: Poller | undefined;
   readonly #lanes: OutLane[];
   readonly #spare: Chunk[] = [];
-  /** Chunks given to the socket, in order: one comes free with each write that ends. */
+  /** Chunks given to the stream, in order: one comes free with each write that ends. */
   readonly #writing = new Queue<Chunk | null>();
   #flushWaiters: (() => void)[] = [];
   #isFlushScheduled = false;
@@ -80,19 +80,19 @@ export class StreamLink extends SessionLink implements Link {
   /** Records that could not be sealed any more. */
   #lost = 0;
 
-  readonly #readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER);
-  #chunk: Uint8Array = this.#readBuffer.subarray(0, 0);
+  #chunk: Uint8Array = NOTHING;
   #chunkAt = 0;
   #isReceiving = false;
-  /** Whether the socket stopped reading until the chunk at hand is used up. */
+  /** Whether the stream stopped reading until the chunk at hand is used up. */
   #isPaused = false;
   #hasEnded = false;
-  #socketError: unknown;
+  #streamError: unknown;
 
   constructor(options: StreamOptions) {
     super(options.observer);
     this.native = options.session;
     this.#calls = options.session.calls();
+    this.transport = options.transport;
     this.credentials = options.credentials;
     this.#poller = options.poller;
     this.#lanes = options.capacities.map((capacity) => ({
@@ -101,28 +101,15 @@ export class StreamLink extends SessionLink implements Link {
       last: undefined,
       bytes: 0,
     }));
-    const socketOptions: SocketConstructorOpts & ConnectOpts = {
-      fd: options.fd,
-      readable: true,
-      writable: true,
-      // Without the stream's own buffers: native code copies out of this one before the next read.
-      onread: { buffer: this.#readBuffer, callback: (length) => this.#onRead(length) },
-    };
-    this.#socket = new NetSocket(socketOptions);
-    this.#socket.on('drain', () => this.#flush());
-    this.#socket.on('end', () => this.#onEnd());
-    this.#socket.on('error', (error) => {
-      this.#socketError = error;
-    });
-    this.#socket.on('close', () => this.#onEnd());
-    this.#socket.resume();
+    this.#stream = options.stream;
+    this.#stream.start(this.#reader());
     this.transmit();
     const timeout = this.native.timeoutMs();
     if (timeout >= 0) this.arm(timeout);
   }
 
   push(batch: Buffer, length: number): number {
-    const isCongested = this.#socket.writableNeedDrain;
+    const isCongested = this.#stream.needsDrain;
     let at = 0;
     while (at < length) {
       const size = batch.readUInt32LE(at + RECORD.length);
@@ -173,15 +160,15 @@ export class StreamLink extends SessionLink implements Link {
 
   destroy(): void {
     this.finish({ code: 0, byPeer: false, context: 'cut here', reason: 0 });
-    this.#socket.destroy();
+    this.#stream.destroy();
   }
 
   ref(): void {
-    this.#socket.ref();
+    this.#stream.ref();
   }
 
   unref(): void {
-    this.#socket.unref();
+    this.#stream.unref();
   }
 
   protected receiveInto(slab: Buffer, from: number, descriptors: Uint32Array): number {
@@ -190,7 +177,7 @@ export class StreamLink extends SessionLink implements Link {
 
   protected transmit(): void {
     const bytes = this.native.takeTransmit();
-    if (bytes !== null && this.#socket.writable) this.#write(bytes, null);
+    if (bytes !== null && this.#stream.isWritable) this.#write(bytes, null);
   }
 
   protected peerClosed(): void {
@@ -203,12 +190,12 @@ export class StreamLink extends SessionLink implements Link {
   protected release(): void {
     for (const resolve of this.#flushWaiters) resolve();
     this.#flushWaiters = [];
-    this.#socket.destroySoon();
+    this.#stream.end();
     // A peer that does not read must not keep the descriptor.
-    if (this.#writing.length > 0) setTimeout(() => this.#socket.destroy(), LINGER).unref();
+    if (this.#writing.length > 0) setTimeout(() => this.#stream.destroy(), LINGER).unref();
   }
 
-  protected override finish(outcome: Outcome, unsent = this.#unsent(), cause: unknown = this.#socketError): void {
+  protected override finish(outcome: Outcome, unsent = this.#unsent(), cause: unknown = this.#streamError): void {
     super.finish(outcome, unsent, cause);
   }
 
@@ -222,7 +209,7 @@ export class StreamLink extends SessionLink implements Link {
   }
 
   #scheduleFlush(): void {
-    if (this.#isFlushScheduled || this.#socket.writableNeedDrain) return;
+    if (this.#isFlushScheduled || this.#stream.needsDrain) return;
     this.#isFlushScheduled = true;
     queueMicrotask(this.#flushNow);
   }
@@ -232,14 +219,14 @@ export class StreamLink extends SessionLink implements Link {
     this.#flush();
   };
 
-  /** Seals and writes what waits, priority 0 first, until the socket has enough. */
+  /** Seals and writes what waits, priority 0 first, until the stream has enough. */
   #flush(): void {
-    const socket = this.#socket;
-    if (this.isFinished || !socket.writable) return;
+    const stream = this.#stream;
+    if (this.isFinished || !stream.isWritable) return;
     let budget = CHUNK;
-    socket.cork();
+    stream.cork();
     for (const lane of this.#lanes) {
-      while (budget > 0 && !socket.writableNeedDrain) {
+      while (budget > 0 && !stream.needsDrain) {
         const chunk = lane.chunks.shift();
         if (chunk === undefined) break;
         if (lane.last === chunk) lane.last = undefined;
@@ -251,11 +238,11 @@ export class StreamLink extends SessionLink implements Link {
         else this.#lost += chunk.records;
       }
     }
-    socket.uncork();
+    stream.uncork();
     this.#poller?.keepTurning();
     this.#offerSpace();
     if (this.#isQueueEmpty()) this.#sendClose();
-    else if (!socket.writableNeedDrain) this.#scheduleFlush();
+    else if (!stream.needsDrain) this.#scheduleFlush();
     this.#settleFlushes();
   }
 
@@ -281,7 +268,7 @@ export class StreamLink extends SessionLink implements Link {
 
   #write(bytes: Uint8Array, chunk: Chunk | null): void {
     this.#writing.push(chunk);
-    this.#socket.write(bytes, this.#onWritten);
+    this.#stream.write(bytes, this.#onWritten);
   }
 
   readonly #onWritten = (): void => {
@@ -317,9 +304,20 @@ export class StreamLink extends SessionLink implements Link {
     return records;
   }
 
-  /** Takes what was read; false stops the socket until everything of it is delivered. */
-  #onRead(length: number): boolean {
-    this.#chunk = length === this.#readBuffer.length ? this.#readBuffer : this.#readBuffer.subarray(0, length);
+  #reader(): ByteReader {
+    return {
+      read: (chunk) => this.#onRead(chunk),
+      drained: () => this.#flush(),
+      ended: (error) => {
+        this.#streamError ??= error;
+        this.#onEnd();
+      },
+    };
+  }
+
+  /** Takes what was read; false stops the stream until everything of it is delivered. */
+  #onRead(chunk: Uint8Array): boolean {
+    this.#chunk = chunk;
     this.#chunkAt = 0;
     this.#poller?.keepTurning();
     const isUsedUp = this.#receive();
@@ -358,7 +356,7 @@ export class StreamLink extends SessionLink implements Link {
     this.#isPaused = false;
     if (this.isFinished) return;
     if (this.#hasEnded) this.#onEnd();
-    else this.#socket.resume();
+    else this.#stream.resume();
   }
 
   /** The stream ended or broke. What was read before and waits for the endpoint comes first. */

@@ -6,6 +6,7 @@ import { makeError, nativeError, systemCode } from '../errors.js';
 import type { EipcError } from '../errors.js';
 import type { UnixSocket as Socket } from '../native.js';
 import { threadPoller, UnixListener, UnixSocket } from '../native.js';
+import type { Acceptor, RawConnection } from './open.js';
 import type { Credentials } from './transport.js';
 
 /** Milliseconds between two tries while the server's queue of connections is full. */
@@ -21,12 +22,12 @@ export async function connectUnix(
   address: string,
   timeout: number,
   signal: AbortSignal | undefined,
-): Promise<Socket> {
+): Promise<RawConnection> {
   const end = performance.now() + timeout;
   for (;;) {
     signal?.throwIfAborted();
     try {
-      return UnixSocket.connect(path);
+      return rawConnection(UnixSocket.connect(path), address);
     } catch (error) {
       if (systemCode(error) !== 'EAGAIN' || performance.now() >= end) throw connectError(error, path, address);
     }
@@ -37,7 +38,8 @@ export async function connectUnix(
 }
 
 /** Listens at a path. `onSocket` gets each connection that is waiting. */
-export class UnixAcceptor {
+export class UnixAcceptor implements Acceptor {
+  readonly address: string;
   readonly #listener: UnixListener;
 
   /**
@@ -45,12 +47,18 @@ export class UnixAcceptor {
    *
    * @throws TransportError `EIPC_ADDRESS_IN_USE` when another server listens there
    */
-  constructor(path: string, address: string, onSocket: (socket: Socket) => void, onError: (error: EipcError) => void) {
+  constructor(
+    path: string,
+    address: string,
+    onConnection: (connection: RawConnection) => void,
+    onError: (error: EipcError) => void,
+  ) {
+    this.address = address;
     try {
       this.#listener = new UnixListener(threadPoller(), path, () => {
         try {
           for (let socket = this.#listener.accept(); socket !== null; socket = this.#listener.accept())
-            onSocket(socket);
+            onConnection(rawConnection(socket, address));
         } catch (error) {
           onError(nativeError(error, `${address}: a connection could not be accepted`));
         }
@@ -73,10 +81,17 @@ export class UnixAcceptor {
   }
 }
 
-/** Returns what the kernel says of the process at the other end. */
-export function credentialsOf(socket: Socket): Credentials {
+function rawConnection(socket: Socket, address: string): RawConnection {
   const { uid, gid, pid } = socket;
-  return { uid, gid, ...(pid === null ? {} : { pid }) };
+  const credentials: Credentials = { uid, gid, ...(pid === null ? {} : { pid }) };
+  return {
+    carrier: socket,
+    credentials,
+    source: undefined,
+    remoteAddress: address,
+    from: `uid ${uid}, pid ${pid ?? 'unknown'}`,
+    close: () => socket.close(),
+  };
 }
 
 function connectError(cause: unknown, path: string, address: string): EipcError {

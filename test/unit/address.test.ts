@@ -4,7 +4,7 @@ import { join } from 'node:path';
 
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
-import { parseAddress, requireLocal, socketPath } from '../../src/transport/address.js';
+import { parseAddress, requireSupported, socketPath } from '../../src/transport/address.js';
 
 describe('addresses', () => {
   it('of every scheme are parsed to their canonical form', () => {
@@ -47,6 +47,13 @@ describe('addresses', () => {
       'tcp:host:80',
       'tcp://user@host:80',
       'memory:',
+      'tcp://[127.0.0.1]:1',
+      'tcp://[::1:1',
+      'tcp://[:::]:1',
+      'tcp://[fe80::1%eth0]:1',
+      'tcp://a..b:1',
+      'tcp://a#b:1',
+      `tcp://${'a'.repeat(254)}:1`,
     ];
     for (const text of wrong) expect(() => parseAddress(text), text).toThrow(RangeError);
     expect(() => parseAddress(5 as never)).toThrow(TypeError);
@@ -58,8 +65,36 @@ describe('addresses', () => {
   });
 
   it('of transports this build does not have are told apart', () => {
-    for (const text of ['tcp://:1', 'tls://:1', 'pipe:x', 'memory:x'])
-      expect(() => requireLocal(parseAddress(text))).toThrow(/not available yet in this build/);
+    for (const text of ['tls://:1', 'pipe:x'])
+      expect(() => requireSupported(parseAddress(text))).toThrow(/not available yet in this build/);
+    for (const text of ['shm:x', 'unix:/x', 'tcp://:1', 'memory:x'])
+      expect(requireSupported(parseAddress(text)).text).toBeDefined();
+  });
+
+  it('of hosts are written in one way only', () => {
+    expect(parseAddress('tcp://LocalHost:080')).toMatchObject({ host: 'localhost', text: 'tcp://localhost:80' });
+    expect(parseAddress('tcp://[0:0:0::0001]:1')).toMatchObject({ host: '::1', text: 'tcp://[::1]:1' });
+    expect(parseAddress('tcp://[FE80::1:0:0:0]:1')).toMatchObject({ host: 'fe80::1:0:0:0' });
+  });
+
+  it.each([
+    ['localhost', true],
+    ['127.0.0.1', true],
+    ['127.255.255.254', true],
+    ['[::1]', true],
+    ['[::ffff:127.0.0.1]', true],
+    ['0.0.0.0', false],
+    ['[::]', false],
+    ['10.0.0.1', false],
+    ['[::ffff:10.0.0.1]', false],
+    ['[fe80::1]', false],
+    ['example.org', false],
+    // The attacker owns a domain that looks like loopback; nothing unencrypted may be sent there.
+    ['127.example.org', false],
+    ['127.0.0.1.example.org', false],
+    ['localhost.example.org', false],
+  ])('%s is loopback: %s', (host, isLoopback) => {
+    expect(parseAddress(`tcp://${host}:1`)).toMatchObject({ isLoopback });
   });
 });
 
@@ -75,7 +110,7 @@ describe('the folder of shm names', () => {
     await rm(folder, { recursive: true });
   });
 
-  const path = (create: boolean) => socketPath(requireLocal(parseAddress('shm:eai')), create);
+  const path = (create: boolean) => socketPath({ transport: 'shm', name: 'eai', path: null, text: 'shm:eai' }, create);
 
   it('is made by a server for this user alone, and found by a client', async () => {
     await expect(path(false)).rejects.toThrow(/no server listens on shm:eai/);

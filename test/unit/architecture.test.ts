@@ -37,7 +37,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     imports: ['native', 'node:*', '@msgpack/msgpack'],
   },
   router: { files: ['router.ts'], imports: ['base', 'node:*'] },
-  options: { files: ['options.ts'], imports: ['base', 'router', 'node:*'] },
+  options: { files: ['options.ts', 'suites.ts'], imports: ['base', 'router', 'node:*'] },
   transport: { files: ['transport/*.ts'], imports: ['native', 'base', 'node:*'] },
   endpoint: {
     files: [
@@ -59,6 +59,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     files: [
       'client.ts',
       'server.ts',
+      'unauthenticated.ts',
       'broker.ts',
       'policy.ts',
       'capability.ts',

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
 import { connect, Key, listen, Router } from '../../src/index.js';
-import { connectSettings, listenSettings, suiteNumbers, waitTimeout } from '../../src/options.js';
+import { connectSettings, listenSettings, waitTimeout } from '../../src/options.js';
 import type { ConnectOptions, ListenOptions } from '../../src/options.js';
+import { suiteNumbers } from '../../src/suites.js';
 import { parseAddress } from '../../src/transport/address.js';
 
 const KEY = new Uint8Array(32).map((_, index) => index * 7 + 129);
@@ -82,17 +83,46 @@ describe('options', () => {
 
   it('of suites know all names and accept what this build has', () => {
     const address = parseAddress('shm:x');
-    expect(suiteNumbers(undefined, address)).toEqual([1, 3, 2]);
-    expect(suiteNumbers(['hmac-sha256'], address)).toEqual([1]);
-    expect(suiteNumbers(['aes-256-gcm'], address)).toEqual([3]);
-    expect(() => suiteNumbers(['rot13' as 'aes-256-gcm'], address)).toThrow(/no suite 'rot13'/);
-    expect(() => suiteNumbers([], address)).toThrow(TypeError);
+    expect(suiteNumbers(undefined, address, false)).toEqual([1, 3, 2]);
+    expect(suiteNumbers(['hmac-sha256'], address, false)).toEqual([1]);
+    expect(suiteNumbers(['aes-256-gcm'], address, false)).toEqual([3]);
+    expect(() => suiteNumbers(['rot13' as 'aes-256-gcm'], address, false)).toThrow(/no suite 'rot13'/);
+    expect(() => suiteNumbers([], address, false)).toThrow(TypeError);
+    expect(() => suiteNumbers('hmac-sha256' as never, address, false)).toThrow(TypeError);
+  });
+
+  it('of suites keep messages that are only authenticated off the network', () => {
+    for (const local of [
+      'unix:/x',
+      'memory:x',
+      'tcp://127.0.0.1:1',
+      'tcp://[::1]:1',
+      'tcp://localhost:1',
+      'tls://host:1',
+    ])
+      expect(suiteNumbers(['hmac-sha256'], parseAddress(local), false), local).toEqual([1]);
+    for (const network of ['tcp://host:1', 'tcp://0.0.0.0:1', 'tcp://[::]:1', 'tcp://127.example.org:1']) {
+      const address = parseAddress(network);
+      expect(() => suiteNumbers(['hmac-sha256'], address, false), network).toThrow(
+        /does not encrypt.*dangerousPlaintext/,
+      );
+      expect(suiteNumbers(['hmac-sha256'], address, true)).toEqual([1]);
+      expect(suiteNumbers(undefined, address, false)).toEqual([3, 2]);
+      expect(suiteNumbers(undefined, address, true)).toEqual([3, 2, 1]);
+    }
+    expect(connectWith({ dangerousPlaintext: 1 })).toThrow(TypeError);
+    expect(connectWith({ dangerousPlaintext: true })).not.toThrow();
   });
 
   it('that a transport cannot honour are refused', async () => {
     await expect(connect('shm:x', { ...CLIENT, lanes: { 1: { capacity: 65_536 } } })).rejects.toThrow(/fixed sizes/);
     await expect(listen('unix:/tmp/x.sock', { ...SERVER, wait: 'poll' })).rejects.toThrow(/shm only/);
-    await expect(connect('tcp://localhost:1', CLIENT)).rejects.toThrow(/'tcp' is not available yet/);
+    await expect(connect('tls://localhost:1', CLIENT)).rejects.toThrow(/'tls' is not available yet/);
+    await expect(connect('tcp://localhost:0', CLIENT)).rejects.toThrow(/port 0 is for listening/);
+    await expect(connect('tcp://192.0.2.1:1', { ...CLIENT, suites: ['hmac-sha256'] })).rejects.toThrow(
+      /does not encrypt/,
+    );
+    await expect(listen('tcp://0.0.0.0:0', SERVER)).rejects.toThrow(/needs a suite that encrypts/);
     await expect(listen([], SERVER)).rejects.toThrow(RangeError);
   });
 });

@@ -50,7 +50,7 @@ Exit codes:
 `;
 
 interface DemoOptions {
-  transport: 'shm' | 'unix';
+  transport: 'shm' | 'unix' | 'tcp';
   input?: string;
   column?: string;
   rate?: number;
@@ -66,7 +66,7 @@ export function registerDemo(program: Command): void {
     .command('demo')
     .summary('run an ENI and an EAI process that talk, on a generated or recorded neural signal')
     .description('Run an ENI and an EAI process that talk, on a generated or recorded neural signal, and measure it.')
-    .addOption(new Option('--transport <name>', 'how they talk').choices(['shm', 'unix']).default('shm'))
+    .addOption(new Option('--transport <name>', 'how they talk').choices(['shm', 'unix', 'tcp']).default('shm'))
     .option('--input <file>', 'read this recording instead of generating a signal')
     .option('--column <column>', 'the file is CSV: use this column, by name or by number from 1')
     .option('--rate <hz>', "the recording's samples per second; replaces what its header says", parseRate)

@@ -22,7 +22,7 @@ const START_DEADLINE = 20_000;
 const END_DEADLINE = 5_000;
 
 export interface DemoPlan {
-  readonly transport: 'shm' | 'unix';
+  readonly transport: 'shm' | 'unix' | 'tcp';
   readonly signal: SignalSpec;
   readonly speed: Speed;
 }
@@ -61,7 +61,8 @@ export async function supervise(plan: DemoPlan, observer: Observer, interrupt: A
 
 class Supervisor {
   readonly #plan: DemoPlan;
-  readonly #address: string;
+  /** Where EAI is to listen; from its report on, where it does. */
+  #address: string;
   readonly #observer: Observer;
   readonly #key = createKey();
   #eniTotals: EniTotals | null = null;
@@ -119,6 +120,7 @@ class Supervisor {
   #startEai(): RoleProcess<EaiReport> {
     const job = { role: 'eai', address: this.#address } as const;
     const onReport = (report: EaiReport) => {
+      if (report.kind === 'listening') this.#address = report.address;
       if (report.kind === 'progress' || report.kind === 'done') this.#eaiTotals = report.totals;
       this.#observer.eai(report);
     };
@@ -205,6 +207,8 @@ function describeEnd(
 async function makeAddress(
   transport: DemoPlan['transport'],
 ): Promise<{ address: string; remove: () => Promise<void> }> {
+  // Port 0: the kernel chooses a free one, and EAI reports which.
+  if (transport === 'tcp') return { address: 'tcp://127.0.0.1:0', remove: async () => undefined };
   if (transport === 'shm') return { address: `shm:eipc-demo-${process.pid}`, remove: async () => undefined };
   try {
     const folder = await mkdtemp(join(tmpdir(), 'eipc-demo-')); // 0700

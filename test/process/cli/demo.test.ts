@@ -25,7 +25,7 @@ async function demo(...args: string[]): Promise<Summary> {
   return JSON.parse(stdout) as Summary;
 }
 
-describe.each(['shm', 'unix'])('over %s', (transport) => {
+describe.each(['shm', 'unix', 'tcp'])('over %s', (transport) => {
   test('3 generated seconds arrive whole, in order and intact, and every intent is acknowledged', async () => {
     const summary = await demo('--transport', transport, '--speed', 'max', '--seconds', '3');
     expect(summary).toMatchObject({
@@ -44,6 +44,7 @@ describe.each(['shm', 'unix'])('over %s', (transport) => {
     });
     expect(summary.intentsSent).toBeGreaterThanOrEqual(3);
     expect(summary.acksReceived).toBe(summary.intentsSent);
+    if (transport === 'tcp') expect(summary.address).toMatch(/^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/);
     const { p50, p99, max } = summary.ackLatencyUs;
     expect(p50).toBeGreaterThan(0);
     expect(p99).toBeGreaterThanOrEqual(p50 ?? Infinity);
@@ -103,22 +104,25 @@ describe('when something goes wrong', () => {
     expect(isAlive(pids.EAI)).toBe(false);
   });
 
-  test('ENI killed over a Unix socket: the actuator stops as well', async () => {
-    const { program, pids } = await startRunning('unix');
+  test.each(['unix', 'tcp'])('ENI killed over %s: the actuator stops as well', async (transport) => {
+    const { program, pids } = await startRunning(transport);
     process.kill(pids.ENI, 'SIGKILL');
     const { code, stdout } = await program.ended;
     expect(code).toBe(1);
     expect(stdout).toMatch(/^EAI {2}actuator stopped: .*EIPC_(?:PEER_DOWN|TRUNCATED)/m);
   });
 
-  test.each(['shm', 'unix'])('EAI killed over %s: ENI ends, and the demo says so and fails', async (transport) => {
-    const { program, pids } = await startRunning(transport);
-    process.kill(pids.EAI, 'SIGKILL');
-    const { code, stderr } = await program.ended;
-    expect(code).toBe(1);
-    expect(stderr).toBe(`eipc: the EAI process (pid ${pids.EAI}) died: SIGKILL\n`);
-    expect(isAlive(pids.ENI)).toBe(false);
-  });
+  test.each(['shm', 'unix', 'tcp'])(
+    'EAI killed over %s: ENI ends, and the demo says so and fails',
+    async (transport) => {
+      const { program, pids } = await startRunning(transport);
+      process.kill(pids.EAI, 'SIGKILL');
+      const { code, stderr } = await program.ended;
+      expect(code).toBe(1);
+      expect(stderr).toBe(`eipc: the EAI process (pid ${pids.EAI}) died: SIGKILL\n`);
+      expect(isAlive(pids.ENI)).toBe(false);
+    },
+  );
 
   test.each([
     ['SIGINT', 130],

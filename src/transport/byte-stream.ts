@@ -1,0 +1,150 @@
+/**
+ * What a stream link needs of the thing that carries its bytes, and `SocketStream`, which is that over a `net.Socket`. The other one is in
+ * `memory.ts`.
+ *
+ * Bytes only: no frames, no keys, no queue of its own beyond what the socket has.
+ */
+import type { ConnectOpts, OnReadOpts, SocketConstructorOpts, TcpSocketConnectOpts } from 'node:net';
+import { connect, Socket } from 'node:net';
+
+const READ_BUFFER = 65_536;
+
+/** One end of a connected, ordered, reliable stream of bytes. Nothing is read before `start`. */
+export interface ByteStream {
+  /** Whether bytes can still be written. */
+  readonly isWritable: boolean;
+  /** Whether enough waits to be written; then `ByteReader.drained` will be called. Writing more is possible and not wanted. */
+  readonly needsDrain: boolean;
+  /** Begins to read. The reader is never called from inside this or another call to the stream. */
+  start(reader: ByteReader): void;
+  /** Writes bytes and keeps hold of them until `onWritten`. Those calls come in the order of the writes, also when one fails. */
+  write(bytes: Uint8Array, onWritten: () => void): void;
+  /** Holds back what is written until `uncork`, so that it can go out as one. */
+  cork(): void;
+  uncork(): void;
+  /** Reads on, after `ByteReader.read` answered false. */
+  resume(): void;
+  /** Ends the stream once everything was written. Idempotent. */
+  end(): void;
+  /** Ends the stream at once; what was not written is lost. Idempotent. */
+  destroy(): void;
+  ref(): void;
+  unref(): void;
+}
+
+/** How a stream speaks to its link. */
+export interface ByteReader {
+  /** Takes bytes, which stay as they are until this answers true or `resume` is called; false stops the stream until `resume`. */
+  read(chunk: Uint8Array): boolean;
+  /** What waited to be written is gone. */
+  drained(): void;
+  /** The stream ended, or broke; may be called again. Bytes that were on their way came before. */
+  ended(error: unknown): void;
+}
+
+/** Where the bytes of a socket go; nowhere until the stream is started. */
+interface Outlet {
+  reader: ByteReader | undefined;
+}
+
+/** A byte stream over a socket of Node. */
+export class SocketStream implements ByteStream {
+  readonly #socket: Socket;
+  readonly #outlet: Outlet;
+  #error: unknown;
+
+  private constructor(socket: Socket, outlet: Outlet) {
+    this.#socket = socket;
+    this.#outlet = outlet;
+    socket.on('error', (error) => {
+      this.#error ??= error;
+    });
+    socket.on('drain', () => outlet.reader?.drained());
+    socket.on('end', () => outlet.reader?.ended(this.#error));
+    socket.on('close', () => outlet.reader?.ended(this.#error));
+  }
+
+  /** Wraps a connected socket's descriptor, which the stream then owns. */
+  static ofDescriptor(fd: number): SocketStream {
+    const outlet: Outlet = { reader: undefined };
+    const options: SocketConstructorOpts & ConnectOpts = {
+      fd,
+      readable: true,
+      writable: true,
+      onread: intoOneBuffer(outlet),
+    };
+    return new SocketStream(new Socket(options), outlet);
+  }
+
+  /** Wraps a socket that `net.Server` accepted paused. Node gives those no buffer to read into: each chunk has its own memory. */
+  static ofAccepted(socket: Socket): SocketStream {
+    const outlet: Outlet = { reader: undefined };
+    socket.on('data', (chunk: Buffer) => {
+      if (outlet.reader?.read(chunk) !== true) socket.pause();
+    });
+    return new SocketStream(socket, outlet);
+  }
+
+  /** Begins to connect. The caller waits for the socket's `connect` or `error` before it uses the stream. */
+  static connecting(options: TcpSocketConnectOpts): { readonly stream: SocketStream; readonly socket: Socket } {
+    const outlet: Outlet = { reader: undefined };
+    // Paused: nothing is read before the link is there.
+    const socket = connect({ ...options, onread: intoOneBuffer(outlet) }).pause();
+    return { stream: new SocketStream(socket, outlet), socket };
+  }
+
+  get isWritable(): boolean {
+    return this.#socket.writable;
+  }
+
+  get needsDrain(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  start(reader: ByteReader): void {
+    this.#outlet.reader = reader;
+    this.#socket.resume();
+    if (this.#socket.destroyed) queueMicrotask(() => reader.ended(this.#error));
+  }
+
+  write(bytes: Uint8Array, onWritten: () => void): void {
+    this.#socket.write(bytes, onWritten);
+  }
+
+  cork(): void {
+    this.#socket.cork();
+  }
+
+  uncork(): void {
+    this.#socket.uncork();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  end(): void {
+    this.#socket.destroySoon();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  ref(): void {
+    this.#socket.ref();
+  }
+
+  unref(): void {
+    this.#socket.unref();
+  }
+}
+
+/** Reads without the stream's own buffers: native code copies out of this one before the next read. */
+function intoOneBuffer(outlet: Outlet): OnReadOpts {
+  const buffer = Buffer.allocUnsafeSlow(READ_BUFFER);
+  return {
+    buffer,
+    callback: (length) => outlet.reader?.read(length === buffer.length ? buffer : buffer.subarray(0, length)) ?? false,
+  };
+}

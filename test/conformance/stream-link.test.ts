@@ -1,0 +1,175 @@
+// The stream link over any byte stream: two links joined in memory, with a table of ways in which the bytes between them are cut. Here, and
+// not at the endpoint, because the cuts are exact: the chunk that native code gets is the one in the table.
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+
+import type { Message } from '../../src/index.js';
+import { Key } from '../../src/index.js';
+import { ClientEndpoint } from '../../src/client.js';
+import { Endpoint } from '../../src/endpoint.js';
+import { nativeKey } from '../../src/key.js';
+import { NativeServer, StreamSession } from '../../src/native.js';
+import type { Outcome } from '../../src/native.js';
+import { connectSettings } from '../../src/options.js';
+import { ServerEndpoint } from '../../src/server.js';
+import type { ByteStream } from '../../src/transport/byte-stream.js';
+import { memoryPair } from '../../src/transport/memory.js';
+import { StreamLink } from '../../src/transport/stream.js';
+import type { LinkObserver } from '../../src/transport/transport.js';
+import { Dice } from '../helpers/scene.js';
+
+const key = nativeKey(Key.fromBytes(randomBytes(32)));
+const SETTINGS = connectSettings({ serviceId: 'eni', key: new Uint8Array(32).fill(200) });
+/** Length prefix, preamble, SecHdr: where the first cuts fall. */
+const HEADER = 44;
+
+type Cut = (available: number) => number;
+
+const CHUNKINGS: readonly (readonly [string, () => Cut])[] = [
+  ['everything there is', () => (available) => available],
+  ['single bytes', () => () => 1],
+  ['pairs', () => () => 2],
+  ['three bytes, one short of a length prefix', () => () => 3],
+  ['a length prefix', () => () => 4],
+  ['one more than a length prefix', () => () => 5],
+  ['length prefix and preamble', () => () => 20],
+  ['one short of a header', () => () => HEADER - 1],
+  ['a header', () => () => HEADER],
+  ['one more than a header', () => () => HEADER + 1],
+  ['primes, so that cuts wander through frames', () => () => 1_009],
+  ['what is there but one byte', () => (available) => available - 1],
+  ['one byte, then the rest', () => alternate((available) => available)],
+  ['a page', () => () => 4_096],
+  ['random sizes', () => random(7, 3_000)],
+  ['random small sizes', () => random(8, 60)],
+];
+
+function alternate(other: Cut): Cut {
+  let isOne = false;
+  return (available) => {
+    isOne = !isOne;
+    return isOne ? 1 : other(available);
+  };
+}
+
+function random(seed: number, most: number): Cut {
+  const dice = new Dice(seed);
+  return () => 1 + dice.below(most);
+}
+
+/** Runs a handshake between two streams. */
+async function join(clientStream: ByteStream, serverStream: ByteStream): Promise<[ClientEndpoint, ServerEndpoint]> {
+  const server = new NativeServer({
+    serverId: 'eipc',
+    services: [{ id: 'eni', keys: [key], capabilities: [] }],
+    suites: [1],
+    ttlMs: 0,
+    handshakeTimeout: 10_000,
+    sharedMemory: false,
+  });
+  const client = { serviceId: 'eni', key, suites: [1], handshakeTimeout: 10_000, maxSegment: 0 };
+  return Promise.all([
+    opened(clientStream, StreamSession.client(client), ClientEndpoint),
+    opened(serverStream, StreamSession.server(server), ServerEndpoint),
+  ]);
+}
+
+function opened<E extends Endpoint>(
+  stream: ByteStream,
+  session: StreamSession,
+  Type: new (setup: ConstructorParameters<typeof ClientEndpoint>[0]) => E,
+): Promise<E> {
+  return new Promise((resolve, reject) => {
+    const observer: LinkObserver = {
+      opened(link, info) {
+        const setup = { link, session: info, settings: SETTINGS, address: 'memory:test', onClosed: () => {} };
+        const endpoint = new Type(setup);
+        resolve(endpoint);
+        return Endpoint.receiverOf(endpoint);
+      },
+      failed: (outcome: Outcome) => reject(new Error(`handshake failed: ${outcome.code} ${outcome.context}`)),
+    };
+    new StreamLink({
+      transport: 'memory',
+      stream,
+      session,
+      credentials: undefined,
+      capacities: SETTINGS.lanes.map((lane) => lane.capacity),
+      poller: undefined,
+      observer,
+    });
+  });
+}
+
+describe('a stream link', () => {
+  it.each(CHUNKINGS)('understands chunks of %s', async (_, makeCut) => {
+    const [client, server] = await join(...memoryPair(makeCut()));
+    const sizes = [0, 1, 3, 44, 500, 3_000, 12_000, 0, 2];
+    const payloads = sizes.map((size) => randomBytes(size));
+    for (const [from, to] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      const got: Promise<Message[]> = (async () => {
+        const messages: Message[] = [];
+        while (messages.length < payloads.length) messages.push(await to.receive({ timeout: 10_000 }));
+        return messages;
+      })();
+      for (const payload of payloads) await from.send({ type: 'features', payload });
+      for (const [index, message] of (await got).entries())
+        expect(Buffer.compare(message.bytes, payloads[index] ?? Buffer.alloc(1))).toBe(0);
+    }
+    await client.close();
+    expect((await client.closed).code).toBe('EIPC_CLOSED');
+    expect((await server.closed).code).toBe('EIPC_CLOSED_BY_PEER');
+  });
+
+  it('keeps what was read while the endpoint has enough, and takes it later, whatever the chunks', async () => {
+    const [client, server] = await join(...memoryPair(random(3, 100_000)));
+    // Far more than the inbox takes (1 024), in the order of sending.
+    const total = 5_000;
+    const sending = (async () => {
+      for (let n = 0; n < total; n += 1) await client.send({ type: 'chat', payload: { n } }, { timeout: 20_000 });
+    })();
+    await expect.poll(() => server.stats().waiting).toBeGreaterThanOrEqual(1_024);
+    for (let n = 0; n < total; n += 1) expect((await server.receive({ timeout: 5_000 })).payload).toEqual({ n });
+    await sending;
+    await client.close();
+    expect((await server.closed).code).toBe('EIPC_CLOSED_BY_PEER');
+  });
+
+  it('an end behind a chunk that waits is told after the last message of it', async () => {
+    const [clientStream, serverStream] = memoryPair();
+    const [client, server] = await join(clientStream, serverStream);
+    const total = 1_500;
+    for (let n = 0; n < total; n += 1) void client.send({ type: 'chat', payload: { n } });
+    await client.flush();
+    await expect.poll(() => server.stats().waiting).toBe(1_024);
+    // No goodbye: the stream ends while the inbox is full.
+    clientStream.end();
+    for (let n = 0; n < total; n += 1) expect((await server.receive({ timeout: 5_000 })).payload).toEqual({ n });
+    await expect(server.receive({ timeout: 5_000 })).rejects.toMatchObject({ code: 'EIPC_TRUNCATED' });
+  });
+
+  // The attacker has the stream and no key.
+  it.each([
+    ['nothing', Buffer.alloc(0)],
+    ['zeros', Buffer.alloc(100)],
+    ['a length of 4 GiB', Buffer.from([0xff, 0xff, 0xff, 0xff, 0x45, 0x49, 0x50, 0x43])],
+    ['another protocol', Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n')],
+  ])('a client that says %s and leaves is refused', async (_, bytes) => {
+    const [attacker, stream] = memoryPair();
+    const server = new NativeServer({
+      serverId: 'eipc',
+      services: [{ id: 'eni', keys: [key], capabilities: [] }],
+      suites: [1],
+      ttlMs: 0,
+      handshakeTimeout: 10_000,
+      sharedMemory: false,
+    });
+    const waiting = opened(stream, StreamSession.server(server), ServerEndpoint);
+    if (bytes.length > 0) attacker.write(bytes, () => {});
+    attacker.end();
+    await expect(waiting).rejects.toThrow(/handshake failed/);
+  });
+});
