@@ -34,7 +34,7 @@ export interface Attempt {
 export class AttackScene implements AsyncDisposable {
   readonly server: Server;
   readonly records: LogRecord[] = [];
-  /** Path of the server itself; the proxy's is only for the real clients. */
+  /** Path of the server itself; the proxy's is for the real clients. */
   readonly serverPath: string;
   readonly services: readonly Service[];
   readonly #folder: string;
@@ -116,8 +116,13 @@ export class AttackScene implements AsyncDisposable {
   }
 
   /** Sends bytes to the server over a connection of the attacker's own; what it answers until it hangs up. */
-  async send(...chunks: readonly Uint8Array[]): Promise<Buffer> {
-    const socket = dial({ path: this.serverPath });
+  send(...chunks: readonly Uint8Array[]): Promise<Buffer> {
+    return this.sendTo(this.serverPath, ...chunks);
+  }
+
+  /** The same, to another path. */
+  async sendTo(path: string, ...chunks: readonly Uint8Array[]): Promise<Buffer> {
+    const socket = dial({ path });
     const answer: Buffer[] = [];
     socket.on('data', (chunk: Buffer) => answer.push(chunk));
     const closed = new Promise<void>((resolve) => {

@@ -146,8 +146,25 @@ describe('before its time', () => {
   });
 });
 
-async function welcome(peer: ScriptedPeer): Promise<void> {
-  peer.send(peer.serverHello((await peer.next()) ?? Buffer.alloc(0)));
+// No deadline covers the hand-over: DEFECT, see the report. The test fails once it is mended, and is to be turned then.
+test.fails(
+  'a shm: server that never offers a segment keeps nobody waiting longer than a handshake may take',
+  async () => {
+    const path = join(folder, 'socket');
+    server = await ScriptedServer.listen(path, key, (peer) => welcome(peer, { features: 0b1101 }));
+    const aborted = new AbortController();
+    const options = { serviceId: 'eni', key, handshakeTimeout: 100, signal: aborted.signal };
+    const outcome = connect(`shm:${path}`, options).catch((error: unknown) => error);
+    try {
+      expect(await within(outcome, 'the outcome of connect', 1_000)).toMatchObject({ code: 'EIPC_TIMEOUT' });
+    } finally {
+      aborted.abort();
+    }
+  },
+);
+
+async function welcome(peer: ScriptedPeer, lies: HelloLies = {}): Promise<void> {
+  peer.send(peer.serverHello((await peer.next()) ?? Buffer.alloc(0), lies));
   await peer.next();
   peer.send(peer.sessionAccept());
 }
