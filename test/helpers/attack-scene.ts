@@ -33,7 +33,7 @@ export interface Attempt {
 
 export class AttackScene implements AsyncDisposable {
   readonly server: Server;
-  readonly records: LogRecord[] = [];
+  readonly records: LogRecord[];
   /** Path of the server itself; the proxy's is for the real clients. */
   readonly serverPath: string;
   readonly services: readonly Service[];
@@ -42,7 +42,7 @@ export class AttackScene implements AsyncDisposable {
   readonly #endpoints: AsyncIterator<ServerEndpoint>;
   #next = 0;
   /** Scripts of the connections that will come, in their order. */
-  readonly #scripts: Script[] = [];
+  readonly #scripts: Script[];
 
   /** @param services those of another scene, for a server that starts again with the same keys */
   static async make(services = makeServices()): Promise<AttackScene> {
@@ -54,30 +54,31 @@ export class AttackScene implements AsyncDisposable {
       maxConnections: 256,
       logger: (record) => records.push(record),
     });
-    let scene: AttackScene | undefined;
+    const scripts: Script[] = [];
     const proxy = await Proxy.open({
       listen: { path: join(folder, 'proxy') },
       target: { path: join(folder, 'server') },
-      script: () => scene?.takeScript() ?? (() => undefined),
+      script: () => scripts.shift() ?? (() => undefined),
     });
-    scene = new AttackScene(folder, services, records, server, proxy);
-    return scene;
+    return new AttackScene({ folder, services, records, server, proxy, scripts });
   }
 
-  private constructor(
-    folder: string,
-    services: readonly Service[],
-    records: LogRecord[],
-    server: Server,
-    proxy: Proxy,
-  ) {
-    this.#folder = folder;
-    this.services = services;
-    this.records = records;
-    this.server = server;
-    this.serverPath = join(folder, 'server');
-    this.#proxy = proxy;
-    this.#endpoints = server[Symbol.asyncIterator]();
+  private constructor(parts: {
+    folder: string;
+    services: readonly Service[];
+    records: LogRecord[];
+    server: Server;
+    proxy: Proxy;
+    scripts: Script[];
+  }) {
+    this.#folder = parts.folder;
+    this.services = parts.services;
+    this.records = parts.records;
+    this.server = parts.server;
+    this.serverPath = join(parts.folder, 'server');
+    this.#proxy = parts.proxy;
+    this.#scripts = parts.scripts;
+    this.#endpoints = parts.server[Symbol.asyncIterator]();
   }
 
   /** Lets the real client connect through the proxy under this script, and waits for the outcome of its handshake. */
@@ -146,11 +147,6 @@ export class AttackScene implements AsyncDisposable {
     const service = this.services[this.#next++ % KEYS];
     if (service === undefined) throw new Error('there are no services');
     return service;
-  }
-
-  /** @internal for the proxy */
-  takeScript(): Script | undefined {
-    return this.#scripts.shift();
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -15,7 +15,7 @@ import { buildFrame, sequenceOf } from './independent-frames.js';
 import { trafficKeys } from './independent-keys.js';
 
 /** Strict sequence, binary meta, shared memory. */
-export const SHM_FEATURES = 0b1101;
+const SHM_FEATURES = 0b1101;
 
 const HOSTILE = 'eni.hostile';
 const HONEST = 'eni.honest';
