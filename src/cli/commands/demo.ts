@@ -24,6 +24,13 @@ What happens:
   goes out as an "intent" request (P0), which EAI authorises by the capability ui:control and acknowledges. EAI stops its
   simulated actuator when the session ends, however it ends. Every message is authenticated with a key made for this run.
 
+Attack (--attack):
+  An attacker in this process, who has no key, connects to every socket of the EAI process, and stands in the path of a
+  decoy: a third process, with a service id and a key of its own, that makes one short session after the other. Tampering,
+  replay, reflection, deletion, downgrade and forgery are tried on each of its transports (unix, and the control socket of
+  shm), many times a second, at least once each. An attack is accepted if EAI or the decoy answered it with anything but
+  the generic refusal, or delivered a message that was not sent so. The honest stream goes on beside it.
+
 Signals:
   By default a generated one: 256 Hz, in microvolts, a 1/f background (exponent 1.7) with bursts of mu rhythm; seeded.
   A file holds one value a line after header lines such as "# Sampling Rate (Hz):= 125.00" (optionally "# Units:= uV"),
@@ -35,15 +42,17 @@ Examples:
   $ eipc demo --input eyes-closed.txt                a whole recording at full speed
   $ eipc demo --input session.csv --column C3 --rate 250 --speed real
   $ eipc demo --transport unix --json | jq .ackLatencyUs
+  $ eipc demo --attack --seconds 5                   the same under attack; fails if one attack is accepted
 
 JSON: one object with transport, address, suite, input, seed, rateHz, unit, speed, seconds, samples, featuresSent,
   featuresReceived, intentsSent, acksReceived, lost, rejected, rejectedBy, corrupt, outOfOrder,
   ackLatencyUs {p50, p99, max}, alphaRatio {mean, median}, alphaPower {mean}, intents {hold, move} (shares of windows),
-  lastIntents, actuator {state, reason, moves}, ok, error. It is printed whenever a process was started.
+  lastIntents, actuator {state, reason, moves}, attacksTried, attacksAccepted, attacks {kinds {NAME {tried, accepted}},
+  untouched {sessions, complete}} (null without --attack), ok, error. It is printed whenever a process was started.
 
 Exit codes:
   0  everything sent was received in order and intact, every intent was acknowledged
-  1  something was lost, refused or damaged, or a process died
+  1  something was lost, refused or damaged, an attack was accepted, or a process died
   2  wrong usage, or the input is no usable recording: the message names file, line, value and remedy
   3  a process could not start or connect: the message says why (--transport unix may work where shm does not)
   130, 143, 129, 141  ended by Ctrl-C, SIGTERM, SIGHUP, a closed pipe; both processes were closed first
@@ -57,6 +66,7 @@ interface DemoOptions {
   speed?: 'max' | 'real';
   seconds?: number;
   seed?: number;
+  attack?: true;
   json?: true;
 }
 
@@ -82,6 +92,10 @@ export function registerDemo(program: Command): void {
       parseSeconds,
     )
     .option('--seed <integer>', 'which generated signal (default: 1)', parseSeed)
+    .option(
+      '--attack',
+      'let an attacker without a key try everything while the stream runs, and count what it achieves',
+    )
     .option('--json', 'print one JSON object at the end and nothing else')
     .addHelpText('after', `\nWithout --speed, a generated signal runs at real speed and a file at max.\n${HELP}`)
     .action(async (options: DemoOptions) => {
@@ -96,19 +110,20 @@ export function registerDemo(program: Command): void {
  */
 export function planOf(options: DemoOptions): DemoPlan {
   const { transport, input, column, rate, seconds, seed } = options;
+  const attack = options.attack === true;
   if (input === undefined) {
     const stray = [column === undefined ? [] : '--column', rate === undefined ? [] : '--rate'].flat();
     if (stray.length > 0) {
       throw new CliError(EXIT.usage, `${stray.join(' and ')} is about a recording: add --input FILE, or leave it out`);
     }
     const signal: SignalSpec = { kind: 'generated', seed: seed ?? 1, seconds: seconds ?? GENERATED_SECONDS };
-    return { transport, signal, speed: options.speed ?? 'real' };
+    return { transport, signal, speed: options.speed ?? 'real', attack };
   }
   if (seed !== undefined) {
     throw new CliError(EXIT.usage, '--seed is about the generated signal: leave out --input, or --seed');
   }
   const signal: SignalSpec = { kind: 'recording', path: input, column, rateHz: rate, seconds };
-  return { transport, signal, speed: options.speed ?? 'max' };
+  return { transport, signal, speed: options.speed ?? 'max', attack };
 }
 
 async function runDemo(plan: DemoPlan, { isJson }: { isJson: boolean }): Promise<number> {

@@ -15,8 +15,9 @@ export class Progress implements Observer {
     this.#display = display;
   }
 
-  started(role: 'ENI' | 'EAI', pid: number | undefined): void {
-    this.#display.line(`${role}  process ${pid ?? '(none)'} started`);
+  started(role: 'ENI' | 'EAI' | 'decoy', pid: number | undefined): void {
+    const purpose = role === 'decoy' ? '; its sessions are attacked, and every socket of EAI is' : '';
+    this.#display.line(`${role.padEnd(3)}  process ${pid ?? '(none)'} started${purpose}`);
   }
 
   eai(report: EaiReport): void {
@@ -36,6 +37,7 @@ export class Progress implements Observer {
       case 'done':
         this.#featuresReceived = report.totals.featuresReceived;
         break;
+      case 'victim': // counted, and told at the end
       case 'failed': // said once, at the end
     }
   }

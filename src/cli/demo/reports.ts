@@ -4,6 +4,7 @@
  * Totals are sent whole each time, so a report that never arrives (a killed process) costs only what is newer than the
  * one before. Everything else on a child's stdout is stray output and treated like its stderr.
  */
+import type { VictimCount } from './attack/tally.js';
 import type { Intent } from './decoder.js';
 
 export interface EniTotals {
@@ -59,13 +60,20 @@ export type EniReport =
   | Failed;
 
 export type EaiReport =
-  | { readonly kind: 'listening'; readonly address: string }
+  /** `decoys`: where it listens for the decoy, in the order they were given. */
+  | { readonly kind: 'listening'; readonly address: string; readonly decoys: readonly string[] }
   | { readonly kind: 'session'; readonly serviceId: string; readonly pid: number | null }
   | { readonly kind: 'actuator-stopped'; readonly reason: string }
   | { readonly kind: 'progress' | 'done'; readonly totals: EaiTotals }
+  | VictimReport
   | Failed;
 
-export type Report = EniReport | EaiReport;
+export type DecoyReport = { readonly kind: 'started' | 'done' } | VictimReport | Failed;
+
+/** A session of the decoy has ended, as one of its ends saw it. */
+type VictimReport = { readonly kind: 'victim' } & VictimCount;
+
+export type Report = EniReport | EaiReport | DecoyReport;
 
 /** Writes one report as a line. */
 export function encodeReport(report: Report): string {

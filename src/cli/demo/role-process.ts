@@ -36,13 +36,13 @@ export class RoleProcess<R extends Report> {
    * @param options.name how messages call it
    * @param options.onReport called for every report, in order
    */
-  constructor(options: { name: string; job: Job; key: Uint8Array; onReport: (report: R) => void }) {
+  constructor(options: { name: string; job: Job; keys: readonly Uint8Array[]; onReport: (report: R) => void }) {
     this.name = options.name;
     this.#process = spawn(process.execPath, [ENTRY], { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
     const { stdin, stdout, stderr } = this.#process;
     // A child that died before it read its job is noticed by its exit, not by the broken pipe.
     stdin?.on('error', () => undefined);
-    const job = encodeJob(options.job, options.key);
+    const job = encodeJob(options.job, ...options.keys);
     stdin?.write(job, () => job.fill(0)); // the key is in it
     const lines = new LineSplitter(MAX_REPORT_CHARACTERS);
     stdout?.setEncoding('utf8').on('data', (text: string) => {

@@ -3,6 +3,7 @@
  */
 import { escapeText } from '../escape.js';
 import { EXIT, type ExitCode } from '../exit.js';
+import { ATTACK_KINDS, type AttackTotals, sumOf } from './attack/tally.js';
 import type { Intent } from './decoder.js';
 import type { EniTotals, Percentiles } from './reports.js';
 import type { DemoPlan, Outcome } from './supervise.js';
@@ -44,6 +45,10 @@ export interface Summary {
   /** The latest, in order. */
   readonly lastIntents: EniTotals['lastIntents'];
   readonly actuator: { readonly state: string; readonly reason: string | null; readonly moves: number } | null;
+  /** Attacks that were made, and those that were answered or delivered; null if nobody attacked. */
+  readonly attacksTried: number | null;
+  readonly attacksAccepted: number | null;
+  readonly attacks: AttackTotals | null;
   readonly ok: boolean;
   /** What went wrong with the processes, or null. */
   readonly error: string | null;
@@ -65,6 +70,7 @@ export function summarise(plan: DemoPlan, outcome: Outcome, interrupted: string 
   const windows = eni?.windows ?? { hold: 0, move: 0 };
   const windowCount = Math.max(1, windows.hold + windows.move);
   const error = outcome.failure?.message ?? (interrupted === null ? null : `interrupted by ${interrupted}`);
+  const attacks = outcome.attacks === null ? null : sumOf(outcome.attacks);
   const isComplete = error === null && acksReceived > 0 && featuresReceived === featuresSent;
   return {
     transport: plan.transport,
@@ -92,9 +98,19 @@ export function summarise(plan: DemoPlan, outcome: Outcome, interrupted: string 
     intents: { hold: round(windows.hold / windowCount, 4), move: round(windows.move / windowCount, 4) },
     lastIntents: eni?.lastIntents ?? [],
     actuator: eai?.actuator ?? null,
-    ok: isComplete && lost + rejected + corrupt + outOfOrder === 0,
+    attacksTried: attacks?.tried ?? null,
+    attacksAccepted: attacks?.accepted ?? null,
+    attacks: outcome.attacks,
+    ok: isComplete && lost + rejected + corrupt + outOfOrder === 0 && hasHeld(outcome.attacks),
     error,
   };
+}
+
+/** Whether every attack failed, and would have been noticed if it had not: some session that was left alone worked. */
+function hasHeld(attacks: AttackTotals | null): boolean {
+  if (attacks === null) return true;
+  const { tried, accepted } = sumOf(attacks);
+  return tried > 0 && accepted === 0 && attacks.untouched.complete > 0;
 }
 
 /** Chooses the exit code: a broken process explains more than what was lost with it. */
@@ -141,7 +157,20 @@ export function formatSummary(summary: Summary): string[] {
         : `${actuator.state}${actuator.reason === null ? '' : ` (${escapeText(actuator.reason)})`}, moved ${actuator.moves} ×`,
     ],
   ];
+  if (summary.attacks !== null) rows.push(...attackRows(summary.attacks));
   return rows.map(([name, value]) => `  ${name.padEnd(12)} ${value}`);
+}
+
+function attackRows(attacks: AttackTotals): [string, string][] {
+  const { tried, accepted } = sumOf(attacks);
+  const { sessions, complete } = attacks.untouched;
+  return [
+    ['attacks', `${tried} tried, ${accepted} accepted; ${complete} of ${sessions} sessions left alone were complete`],
+    ...ATTACK_KINDS.map((kind): [string, string] => {
+      const count = attacks.kinds[kind];
+      return [`  ${kind}`, `${count.tried} tried, ${count.accepted} accepted`];
+    }),
+  ];
 }
 
 /** Writes intents with their confidence, `–` for none. */

@@ -1,7 +1,8 @@
 /**
- * Runs the demo's two processes from start to end, whatever happens to them, and says what came of it.
+ * Runs the demo's processes from start to end, whatever happens to them, and says what came of it.
  *
  * Order: EAI starts and listens, then ENI starts and connects. At the end ENI closes its session, which ends EAI as well.
+ * With an attack, attacker and decoy (`siege.ts`) begin before ENI does, and EAI ends after them.
  * A process that does not end when it should is asked, then killed; nothing is left running and no folder stays.
  */
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -11,9 +12,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { escapeText } from '../escape.js';
 import { CliError, errorText, EXIT, type ExitCode } from '../exit.js';
 import { createKey } from '../new-key.js';
-import type { Speed } from './job.js';
-import type { EaiReport, EaiTotals, EniReport, EniTotals } from './reports.js';
+import type { AttackTotals } from './attack/tally.js';
+import type { EaiJob, Speed } from './job.js';
+import type { DecoyReport, EaiReport, EaiTotals, EniReport, EniTotals, Report } from './reports.js';
 import { type Exit, RoleProcess } from './role-process.js';
+import { Siege } from './siege.js';
 import type { SignalSpec } from './signal.js';
 
 /** For Node to start and load the library on a busy machine. */
@@ -21,15 +24,26 @@ const START_DEADLINE = 20_000;
 /** For a process to end after its counterpart has. */
 const END_DEADLINE = 5_000;
 
+/** Port 0: the kernel chooses a free one, and EAI reports which. */
+const ANY_PORT = 'tcp://127.0.0.1:0';
+
+/** For every attack to be tried once, where the honest stream is over sooner. */
+const ROUND_DEADLINE = 20_000;
+
+const NEVER = new Promise<never>(() => undefined);
+
+type AnyRole = RoleProcess<EniReport> | RoleProcess<EaiReport> | RoleProcess<DecoyReport>;
+
 export interface DemoPlan {
   readonly transport: 'shm' | 'unix' | 'tcp';
   readonly signal: SignalSpec;
   readonly speed: Speed;
+  readonly attack: boolean;
 }
 
 /** What to tell the user on the way. */
 export interface Observer {
-  started(role: 'ENI' | 'EAI', pid: number | undefined): void;
+  started(role: 'ENI' | 'EAI' | 'decoy', pid: number | undefined): void;
   eni(report: EniReport): void;
   eai(report: EaiReport): void;
 }
@@ -40,6 +54,8 @@ export interface Outcome {
   readonly eni: EniTotals | null;
   readonly eai: EaiTotals | null;
   readonly suite: string | null;
+  /** What came of the attack; null if nobody attacked. */
+  readonly attacks: AttackTotals | null;
   /** What went wrong with the processes (lost messages are not counted here), or null. */
   readonly failure: { readonly exitCode: ExitCode; readonly message: string } | null;
 }
@@ -51,9 +67,9 @@ export interface Outcome {
  * @throws {CliError} if nothing could be started
  */
 export async function supervise(plan: DemoPlan, observer: Observer, interrupt: AbortSignal): Promise<Outcome> {
-  const place = await makeAddress(plan.transport);
+  const place = await makeAddress(plan);
   try {
-    return await new Supervisor(plan, place.address, observer).run(interrupt);
+    return await new Supervisor(plan, place, observer).run(interrupt);
   } finally {
     await place.remove();
   }
@@ -65,14 +81,16 @@ class Supervisor {
   #address: string;
   readonly #observer: Observer;
   readonly #key = createKey();
+  readonly #siege: Siege | null;
   #eniTotals: EniTotals | null = null;
   #eaiTotals: EaiTotals | null = null;
   #suite: string | null = null;
 
-  constructor(plan: DemoPlan, address: string, observer: Observer) {
+  constructor(plan: DemoPlan, { address, folder }: MadeAddress, observer: Observer) {
     this.#plan = plan;
     this.#address = address;
     this.#observer = observer;
+    this.#siege = plan.attack && folder !== null ? new Siege(folder) : null;
   }
 
   async run(interrupt: AbortSignal): Promise<Outcome> {
@@ -80,6 +98,7 @@ class Supervisor {
     let eni: RoleProcess<EniReport> | null = null;
     const killAll = () => {
       eni?.kill();
+      this.#siege?.kill();
       eai.kill();
     };
     process.once('exit', killAll); // for a way out that nobody thought of; a killed parent closes their stdin
@@ -89,16 +108,18 @@ class Supervisor {
       if (interrupt.aborted) interrupted();
       await within(START_DEADLINE, eai.waitFor('listening'));
       if (eai.hasReported('listening') && !interrupt.aborted) {
+        if (this.#siege !== null) this.#observer.started('decoy', await this.#siege.begin(this.#address));
         eni = this.#startEni();
         await this.#accompany(eni, eai, interrupt);
       } else {
         await end(eai, 0);
       }
-      const failure = interrupt.aborted ? null : await findFailure(eni, eai);
-      const [eniTotals, eaiTotals] = [this.#eniTotals, this.#eaiTotals];
-      return { address: this.#address, eni: eniTotals, eai: eaiTotals, suite: this.#suite, failure };
+      const failure = interrupt.aborted ? null : await findFailure([eni, this.#siege?.decoy ?? null, eai]);
+      const [eniTotals, eaiTotals, attacks] = [this.#eniTotals, this.#eaiTotals, this.#siege?.totals() ?? null];
+      return { address: this.#address, eni: eniTotals, eai: eaiTotals, suite: this.#suite, attacks, failure };
     } finally {
       killAll();
+      await this.#siege?.end();
       process.removeListener('exit', killAll);
       interrupt.removeEventListener('abort', interrupted);
       this.#key.fill(0);
@@ -110,21 +131,36 @@ class Supervisor {
       interrupt.addEventListener('abort', () => resolve(), { once: true });
     });
     const connected = await within(START_DEADLINE, Promise.race([eni.waitFor('connected'), eai.exited, asked]));
-    if (connected) await Promise.race([eni.exited, eai.exited, asked]);
+    const decoy = this.#siege?.decoy ?? null;
+    const decoyDied = decoy === null ? NEVER : decoy.exited.then(() => 'decoy');
+    const first = connected ? await Promise.race([eni.exited, eai.exited, asked, decoyDied]) : undefined;
     // A session that ended takes the other process with it; without one, EAI would wait for the first for ever.
-    await end(eni, END_DEADLINE);
+    await end(eni, first === 'decoy' ? 0 : END_DEADLINE);
     const hadSession = eni.hasReported('connected') || eai.hasReported('session');
-    await end(eai, hadSession ? END_DEADLINE : 0);
+    if (this.#siege !== null) {
+      // A short stream may be over before everything was tried once.
+      const isWhole = hadSession && !interrupt.aborted;
+      if (isWhole) await within(ROUND_DEADLINE, Promise.race([this.#siege.round, eai.exited, asked, decoyDied]));
+      if (decoy !== null) await end(decoy, 0);
+      await this.#siege.end();
+    }
+    // Under attack EAI has stayed for the attacker.
+    await end(eai, hadSession && this.#siege === null ? END_DEADLINE : 0);
   }
 
   #startEai(): RoleProcess<EaiReport> {
-    const job = { role: 'eai', address: this.#address } as const;
+    const siege = this.#siege;
+    const address = this.#address;
+    const job: EaiJob =
+      siege === null ? { role: 'eai', address } : { role: 'eai', address, decoys: siege.decoyAddresses };
+    const keys = siege === null ? [this.#key] : [this.#key, siege.key];
     const onReport = (report: EaiReport) => {
       if (report.kind === 'listening') this.#address = report.address;
+      siege?.takeEai(report);
       if (report.kind === 'progress' || report.kind === 'done') this.#eaiTotals = report.totals;
       this.#observer.eai(report);
     };
-    const eai = new RoleProcess<EaiReport>({ name: 'EAI', job, key: this.#key, onReport });
+    const eai = new RoleProcess<EaiReport>({ name: 'EAI', job, keys, onReport });
     this.#observer.started('EAI', eai.pid);
     return eai;
   }
@@ -136,14 +172,14 @@ class Supervisor {
       if (report.kind === 'connected') this.#suite = report.suite;
       this.#observer.eni(report);
     };
-    const eni = new RoleProcess<EniReport>({ name: 'ENI', job, key: this.#key, onReport });
+    const eni = new RoleProcess<EniReport>({ name: 'ENI', job, keys: [this.#key], onReport });
     this.#observer.started('ENI', eni.pid);
     return eni;
   }
 }
 
 /** Gives a process some time to end by itself, then asks, then kills. */
-async function end(role: RoleProcess<EniReport> | RoleProcess<EaiReport>, patience: number): Promise<void> {
+async function end(role: AnyRole, patience: number): Promise<void> {
   if (patience > 0 && (await within(patience, role.exited))) return;
   role.stop();
   if (await within(END_DEADLINE, role.exited)) return;
@@ -161,24 +197,28 @@ async function within(deadline: number, promise: Promise<unknown>): Promise<bool
 }
 
 /** Names the process that broke first: one that was killed explains why the other complained. */
-async function findFailure(
-  eni: RoleProcess<EniReport> | null,
-  eai: RoleProcess<EaiReport>,
-): Promise<Outcome['failure']> {
+async function findFailure(roles: readonly (AnyRole | null)[]): Promise<Outcome['failure']> {
   const problems = [];
-  if (eni !== null) problems.push(describeEnd(eni, await eni.exited, eni.hasReported('connected')));
-  problems.push(describeEnd(eai, await eai.exited, eai.hasReported('listening')));
+  for (const role of roles) {
+    if (role !== null) problems.push(describeEnd(role, await role.exited, hasBegun(role)));
+  }
   const found = problems.filter((problem) => problem !== null);
   found.sort((one, other) => one.rank - other.rank);
   return found[0] ?? null;
 }
 
+/** Whether it got as far as its work. */
+function hasBegun(role: AnyRole): boolean {
+  const marks = ['listening', 'connected', 'started'] as const;
+  return marks.some((mark) => (role as RoleProcess<Report>).hasReported(mark));
+}
+
 function describeEnd(
-  role: RoleProcess<EniReport> | RoleProcess<EaiReport>,
+  role: AnyRole,
   exit: Exit,
-  hasBegun: boolean,
+  isUnderWay: boolean,
 ): { rank: number; exitCode: ExitCode; message: string } | null {
-  const exitCode = hasBegun ? EXIT.refused : EXIT.environment;
+  const exitCode = isUnderWay ? EXIT.refused : EXIT.environment;
   const who = `the ${role.name} process`;
   if (exit.signal !== null && !role.isStopped) {
     return { rank: 0, exitCode, message: `${who} (pid ${role.pid}) died: ${exit.signal}` };
@@ -195,7 +235,7 @@ function describeEnd(
     return {
       rank: 2,
       exitCode,
-      message: `${who} did not ${hasBegun ? 'end' : 'start'} in time and was stopped${said}`,
+      message: `${who} did not ${isUnderWay ? 'end' : 'start'} in time and was stopped${said}`,
     };
   }
   if (exit.code === 0 && role.hasReported('done')) return null;
@@ -203,17 +243,24 @@ function describeEnd(
   return { rank: 1, exitCode, message: `${who} ${code}${said}` };
 }
 
+interface MadeAddress {
+  readonly address: string;
+  /** A folder of this run alone; null where it needs none. */
+  readonly folder: string | null;
+  readonly remove: () => Promise<void>;
+}
+
 /** Chooses an address that no other run uses. */
-async function makeAddress(
-  transport: DemoPlan['transport'],
-): Promise<{ address: string; remove: () => Promise<void> }> {
-  // Port 0: the kernel chooses a free one, and EAI reports which.
-  if (transport === 'tcp') return { address: 'tcp://127.0.0.1:0', remove: async () => undefined };
-  if (transport === 'shm') return { address: `shm:eipc-demo-${process.pid}`, remove: async () => undefined };
+async function makeAddress({ transport, attack }: DemoPlan): Promise<MadeAddress> {
+  const withoutFolder = (address: string): MadeAddress => ({ address, folder: null, remove: async () => undefined });
+  // The attacker connects to sockets without the library, so it has to know their paths: then all lie in a folder of this run.
+  if (transport === 'shm' && !attack) return withoutFolder(`shm:eipc-demo-${process.pid}`);
+  if (transport === 'tcp' && !attack) return withoutFolder(ANY_PORT);
   try {
     const folder = await mkdtemp(join(tmpdir(), 'eipc-demo-')); // 0700
     const remove = () => rm(folder, { recursive: true, force: true });
-    return { address: `unix:${join(folder, 'eai.sock')}`, remove };
+    const address = transport === 'tcp' ? ANY_PORT : `${transport}:${join(folder, 'eai.sock')}`;
+    return { address, folder, remove };
   } catch (error) {
     throw new CliError(EXIT.environment, `cannot make a folder for the socket: ${errorText(error)}`, { cause: error });
   }

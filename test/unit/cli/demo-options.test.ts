@@ -10,7 +10,13 @@ describe('planOf', () => {
       transport: 'shm',
       speed: 'real',
       signal: { kind: 'generated', seed: 1, seconds: 10 },
+      attack: false,
     });
+  });
+
+  test('--attack goes with every signal', () => {
+    expect(planOf({ transport: 'shm', attack: true }).attack).toBe(true);
+    expect(planOf({ transport: 'unix', input: 'a.txt', attack: true }).attack).toBe(true);
   });
 
   test('a file runs whole and at full speed unless told otherwise', () => {

@@ -18,6 +18,15 @@ describe('readJob', () => {
     expect(stop.aborted).toBe(false);
   });
 
+  test("waits for the decoy's key where the job is about one", async () => {
+    const stdin = new PassThrough();
+    const reading = readJob(stdin);
+    const decoyed: Job = { ...JOB, decoys: ['unix:/decoy'] };
+    const other = KEY.map((byte) => byte ^ 0xff);
+    for (const byte of encodeJob(decoyed, KEY, other)) stdin.write(Buffer.of(byte));
+    expect(await reading).toMatchObject({ job: decoyed, key: KEY, decoyKey: other });
+  });
+
   test('asks to stop when the parent closes the pipe or dies', async () => {
     const stdin = new PassThrough();
     stdin.write(encodeJob(JOB, KEY));

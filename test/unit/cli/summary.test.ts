@@ -3,11 +3,17 @@ import { describe, expect, test } from 'vitest';
 
 import { EXIT } from '../../../src/cli/exit.js';
 import { exitCodeOf, formatMicroseconds, formatSummary, summarise } from '../../../src/cli/demo/summary.js';
+import type { AttackTotals, Count } from '../../../src/cli/demo/attack/tally.js';
 import { formatStatus } from '../../../src/cli/demo/progress.js';
 import { decodeReport, encodeReport, type EaiTotals, type EniTotals } from '../../../src/cli/demo/reports.js';
 import type { DemoPlan, Outcome } from '../../../src/cli/demo/supervise.js';
 
-const PLAN: DemoPlan = { transport: 'shm', speed: 'max', signal: { kind: 'generated', seed: 1, seconds: 3 } };
+const PLAN: DemoPlan = {
+  transport: 'shm',
+  speed: 'max',
+  signal: { kind: 'generated', seed: 1, seconds: 3 },
+  attack: false,
+};
 
 const ENI: EniTotals = {
   rateHz: 256,
@@ -36,7 +42,25 @@ const EAI: EaiTotals = {
   actuator: { state: 'stopped', reason: 'EIPC_CLOSED_BY_PEER', moves: 1 },
 };
 
-const GOOD: Outcome = { address: 'shm:eipc-demo-1', suite: 'hmac-sha256', eni: ENI, eai: EAI, failure: null };
+const GOOD: Outcome = {
+  address: 'shm:eipc-demo-1',
+  suite: 'hmac-sha256',
+  eni: ENI,
+  eai: EAI,
+  attacks: null,
+  failure: null,
+};
+
+const NONE = { tried: 10, accepted: 0 };
+const HELD: AttackTotals = {
+  kinds: { tampering: NONE, replay: NONE, reflection: NONE, deletion: NONE, downgrade: NONE, forgery: NONE },
+  untouched: { sessions: 3, complete: 2 },
+};
+const BROKEN: AttackTotals = { ...HELD, kinds: { ...HELD.kinds, replay: { tried: 10, accepted: 1 } } };
+
+function mapKinds(count: Count): AttackTotals['kinds'] {
+  return { tampering: count, replay: count, reflection: count, deletion: count, downgrade: count, forgery: count };
+}
 
 function verdict(outcome: Outcome) {
   const summary = summarise(PLAN, outcome, null);
@@ -74,6 +98,19 @@ describe('the verdict', () => {
     });
   });
 
+  test('is good under attacks of which none was accepted, and they are counted', () => {
+    expect(verdict({ ...GOOD, attacks: HELD })).toMatchObject({ ok: true, attacksTried: 60, attacksAccepted: 0 });
+    expect(verdict(GOOD)).toMatchObject({ attacksTried: null, attacksAccepted: null, attacks: null });
+  });
+
+  test.each([
+    ['an attack that was accepted', BROKEN, 1],
+    ['attacks on sessions that never work', { ...HELD, untouched: { sessions: 3, complete: 0 } }, 0],
+    ['an attack that never began', { ...HELD, kinds: mapKinds({ tried: 0, accepted: 0 }) }, 0],
+  ])('is bad for %s', (_what, attacks, attacksAccepted) => {
+    expect(verdict({ ...GOOD, attacks })).toMatchObject({ ok: false, exitCode: EXIT.refused, attacksAccepted });
+  });
+
   test('is bad for a run that was interrupted', () => {
     expect(summarise(PLAN, GOOD, 'SIGINT')).toMatchObject({ ok: false, error: 'interrupted by SIGINT' });
   });
@@ -105,6 +142,13 @@ describe('the summary', () => {
     expect(text).toContain('p50 12.3 µs, p99 45.7 µs, max 12.3 ms');
     expect(text).toContain('hold 29.4 %, move 70.6 %');
     expect(text).toContain('57.12 µV²');
+  });
+
+  test('as text has a line for each kind of attack', () => {
+    const text = formatSummary(summarise(PLAN, { ...GOOD, attacks: BROKEN }, null)).join('\n');
+    expect(text).toMatch(/^ {2}attacks +60 tried, 1 accepted; 2 of 3 sessions left alone were complete$/m);
+    expect(text).toMatch(/^ +replay +10 tried, 1 accepted$/m);
+    expect(text).toMatch(/^ +forgery +10 tried, 0 accepted$/m);
   });
 
   test('as text shows a hostile file name and unit escaped', () => {
