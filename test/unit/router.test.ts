@@ -152,10 +152,10 @@ describe('serving', () => {
   it("aborts a handler's signal when the request's deadline passes", async () => {
     let reason: unknown;
     const router = new Router().handle('chat', (_message, _peer, context) => {
-      return new Promise<void>((resolve) => {
+      // Never answers: an answer to the abort could overtake the client's own time-out.
+      return new Promise<void>(() => {
         context.signal.addEventListener('abort', () => {
           reason = context.signal.reason;
-          resolve();
         });
       });
     });
