@@ -4,7 +4,7 @@
  * All schemes are parsed here, so that a wrong address is told apart from a transport that this build does not have.
  */
 import { lstat, mkdir } from 'node:fs/promises';
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { isIPv4, isIPv6 } from 'node:net';
 import { tmpdir } from 'node:os';
 import { isAbsolute, join } from 'node:path';
 import { inspect } from 'node:util';
@@ -44,9 +44,8 @@ export type MemoryAddress = Extract<Address, { transport: 'memory' }>;
 const NAME = /^[a-z0-9._-]{1,64}$/;
 const SOCKET_PATH_LIMITS = { linux: 107, darwin: 103 } as const;
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_-]+(?:\.[a-z0-9_-]+)*\.?$/;
-const LOOPBACK = new BlockList();
-LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
-LOOPBACK.addAddress('::1', 'ipv6');
+/** 127.0.0.0/8 in the canonical form of an IPv6 address that stands for an IPv4 address. */
+const MAPPED_LOOPBACK = /^::ffff:7f[0-9a-f]{2}:[0-9a-f]{1,4}$/;
 
 /**
  * Parses an address.
@@ -172,8 +171,12 @@ function parseHostPort(text: string, transport: 'tcp' | 'tls', rest: string): Ad
   if (match === null || port > 65_535)
     throw fault(text, `needs the form ${transport}://host:port, with IPv6 in brackets and a port from 0 to 65535`);
   const host = checkHost(text, match[1], match[2] ?? '');
-  // By what it is, not by what it begins with: 127.example.org is a name like any other.
-  const isLoopback = host === 'localhost' || (isIP(host) !== 0 && LOOPBACK.check(host, isIPv6(host) ? 'ipv6' : 'ipv4'));
+  const isLoopback =
+    host === 'localhost' ||
+    host === '::1' ||
+    // 127.example.org is a name like any other.
+    (isIPv4(host) && host.startsWith('127.')) ||
+    MAPPED_LOOPBACK.test(host);
   return { transport, host, port, isLoopback, text: hostAndPort(transport, host, port) };
 }
 
