@@ -67,12 +67,14 @@ describe('listening on tcp', () => {
     await expect(listening).rejects.toThrow('enough');
   });
 
-  it('with dangerousPlaintext a network address serves, authenticated and in clear text', async () => {
+  it('with dangerousPlaintext a network address serves in clear text whoever cannot encrypt', async () => {
     const { server, port } = await serve('tcp://0.0.0.0:0', { dangerousPlaintext: true });
     expect(server.addresses).toEqual([`tcp://0.0.0.0:${port}`]);
     const client = await connect(`tcp://127.0.0.1:${port}`, CLIENT);
-    expect(client.peer.suite).toBe('hmac-sha256');
+    expect(client.peer.suite).toBe('aes-256-gcm');
     expect([...server.endpoints][0]?.remoteAddress).toMatch(/^tcp:\/\/127\.0\.0\.1:\d+$/);
+    const plain = await connect(`tcp://127.0.0.1:${port}`, { ...CLIENT, suites: ['hmac-sha256'] });
+    expect(plain.peer.suite).toBe('hmac-sha256');
   });
 });
 
