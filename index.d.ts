@@ -9,6 +9,9 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A server at one of its addresses. */
+export declare class NativeAddress {}
+
 /** A pre-shared key inside native code. */
 export declare class NativeKey {
   /**
@@ -20,10 +23,12 @@ export declare class NativeKey {
   get id(): string
 }
 
-/** Identity, keys and suites of one address of a server. */
+/** Identity and keys of a server, and what its handshakes share wherever they come in. */
 export declare class NativeServer {
   /** Builds the key table; throws `EIPC_KEY` for an id or a key that cannot be used. */
   constructor(options: NativeServerOptions)
+  /** Returns this server at an address. */
+  address(options: NativeAddressOptions): NativeAddress
 }
 
 /** The poller of this thread. Made once by the JavaScript module. */
@@ -41,7 +46,7 @@ export declare class ShmSession {
   /** Starts the client's side on a connected control socket. */
   static client(poller: Poller, socket: UnixSocket, options: NativeClientOptions, wait: number, onEvent: () => void): ShmSession
   /** Starts the server's side on an accepted control socket. */
-  static server(poller: Poller, socket: UnixSocket, server: NativeServer, wait: number, onEvent: () => void): ShmSession
+  static server(poller: Poller, socket: UnixSocket, address: NativeAddress, wait: number, onEvent: () => void): ShmSession
   /** Makes the calls that run once per batch. */
   calls(): ShmCalls
   /** Asks to be woken when the lane has room: true = it has room now, false = `onEvent` will come. */
@@ -73,7 +78,7 @@ export declare class StreamSession {
   /** Starts the client's side; its hello waits in `takeTransmit`. */
   static client(options: NativeClientOptions): StreamSession
   /** Starts the server's side. */
-  static server(server: NativeServer): StreamSession
+  static server(address: NativeAddress): StreamSession
   /** Makes the calls that run once per batch. */
   calls(): StreamCalls
   /** Takes the control-plane bytes to write now: behind frames sealed earlier, before those sealed later. */
@@ -144,6 +149,14 @@ export interface ErrorRow {
 /** Lists the error table of the core, in its order. */
 export declare function errorTable(): Array<ErrorRow>
 
+/** What differs between the addresses of a server. */
+export interface NativeAddressOptions {
+  /** Numbers of the suites it accepts, best first. */
+  suites: Array<number>
+  /** Whether its connections use shared memory. */
+  sharedMemory: boolean
+}
+
 /** What a client brings. */
 export interface NativeClientOptions {
   /** Its own id. */
@@ -160,20 +173,16 @@ export interface NativeClientOptions {
   maxSegment: number
 }
 
-/** What a server brings to all connections of one `listen`. */
+/** What a server brings to all its connections. */
 export interface NativeServerOptions {
   /** Its own id. */
   serverId: string
   /** Who may connect. */
   services: Array<NativeService>
-  /** Numbers of the suites it accepts, best first. */
-  suites: Array<number>
   /** Milliseconds a session lives; 0 for ever. */
   ttlMs: number
   /** Milliseconds for a whole handshake. */
   handshakeTimeout: number
-  /** Whether its connections use shared memory. */
-  sharedMemory: boolean
 }
 
 /** A service that may connect. */

@@ -773,7 +773,8 @@ if (
   }
 }
 
-const { NativeKey, NativeServer, Poller, ShmSession, StreamSession, UnixListener, UnixSocket, errorTable } = nativeBinding
+const { NativeAddress, NativeKey, NativeServer, Poller, ShmSession, StreamSession, UnixListener, UnixSocket, errorTable } = nativeBinding
+export { NativeAddress }
 export { NativeKey }
 export { NativeServer }
 export { Poller }

@@ -10,6 +10,7 @@ export { errorTable, NativeKey, NativeServer, ShmSession, StreamSession, UnixLis
 export type { Poller } from '../index.js';
 export type {
   ErrorRow,
+  NativeAddress,
   NativeClientOptions,
   NativeService,
   Outcome,

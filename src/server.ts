@@ -6,6 +6,7 @@ import type { EndpointSetup } from './endpoint.js';
 import { errorFromValue, nativeError } from './errors.js';
 import type { EipcError } from './errors.js';
 import { NativeServer } from './native.js';
+import type { NativeAddress } from './native.js';
 import { listenSettings } from './options.js';
 import type { CloseOptions, ListenOptions, LogRecord, ServerSettings } from './options.js';
 import { Queue } from './queue.js';
@@ -67,6 +68,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
   /** Resolves when the server was closed and its last endpoint is gone. */
   readonly closed: Promise<void>;
   readonly #settings: ServerSettings;
+  readonly #native: NativeServer;
   readonly #acceptors: Acceptor[] = [];
   readonly #endpoints = new Set<ServerEndpoint>();
   readonly #handshaking: Unauthenticated;
@@ -86,6 +88,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
   /** @internal */
   constructor(settings: ServerSettings) {
     this.#settings = settings;
+    this.#native = nativeServer(settings);
     this.router = settings.router;
     this.#handshaking = new Unauthenticated(settings.maxUnauthenticated);
     let resolveClosed: () => void = () => {};
@@ -150,14 +153,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
    * @internal
    */
   async bind(address: SupportedAddress, suites: number[]): Promise<void> {
-    const { serverId, services, sessionTtl, handshakeTimeout } = this.#settings;
-    const sharedMemory = address.transport === 'shm';
-    let native: NativeServer;
-    try {
-      native = new NativeServer({ serverId, services, suites, ttlMs: sessionTtl, handshakeTimeout, sharedMemory });
-    } catch (error) {
-      throw nativeError(error, 'these services cannot be served');
-    }
+    const native = this.#native.address({ suites, sharedMemory: address.transport === 'shm' });
     const acceptor = await openAcceptor(
       address,
       (connection) => this.#accept(connection, address, native),
@@ -166,7 +162,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
     this.#acceptors.push(acceptor);
   }
 
-  #accept(connection: RawConnection, address: SupportedAddress, native: NativeServer): void {
+  #accept(connection: RawConnection, address: SupportedAddress, native: NativeAddress): void {
     this.#counts.accepted += 1;
     const refusal = this.#refusal(connection);
     if (refusal !== undefined) {
@@ -232,6 +228,14 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
 
   #log(level: LogRecord['level'], event: string, text: string, address: string, error?: EipcError): void {
     this.#settings.logger?.({ level, event, text, address, ...(error === undefined ? {} : { error }) });
+  }
+}
+
+function nativeServer({ serverId, services, sessionTtl, handshakeTimeout }: ServerSettings): NativeServer {
+  try {
+    return new NativeServer({ serverId, services, ttlMs: sessionTtl, handshakeTimeout });
+  } catch (error) {
+    throw nativeError(error, 'these services cannot be served');
   }
 }
 

@@ -62,11 +62,9 @@ async function join(clientStream: ByteStream, serverStream: ByteStream): Promise
   const server = new NativeServer({
     serverId: 'eipc',
     services: [{ id: 'eni', keys: [key], capabilities: [] }],
-    suites: [1],
     ttlMs: 0,
     handshakeTimeout: 10_000,
-    sharedMemory: false,
-  });
+  }).address({ suites: [1], sharedMemory: false });
   const client = { serviceId: 'eni', key, suites: [1], handshakeTimeout: 10_000, maxSegment: 0 };
   return Promise.all([
     opened(clientStream, StreamSession.client(client), ClientEndpoint),
@@ -163,11 +161,9 @@ describe('a stream link', () => {
     const server = new NativeServer({
       serverId: 'eipc',
       services: [{ id: 'eni', keys: [key], capabilities: [] }],
-      suites: [1],
       ttlMs: 0,
       handshakeTimeout: 10_000,
-      sharedMemory: false,
-    });
+    }).address({ suites: [1], sharedMemory: false });
     const waiting = opened(stream, StreamSession.server(server), ServerEndpoint);
     if (bytes.length > 0) attacker.write(bytes, () => {});
     attacker.end();

@@ -53,11 +53,9 @@ function feed(
   const server = new NativeServer({
     serverId: 'eai',
     services: [{ id: serviceId, keys: [key], capabilities: [] }],
-    suites: [1],
     ttlMs: 0,
     handshakeTimeout: 10_000,
-    sharedMemory: false,
-  });
+  }).address({ suites: [1], sharedMemory: false });
   const session = StreamSession.server(server);
   const frame = Buffer.from(frameHex, 'hex');
   const chunk = Buffer.alloc(4 + frame.length);

@@ -19,7 +19,7 @@ use crate::clock;
 use crate::ended::Ended;
 use crate::error::{Outcome, exception, internal};
 use crate::hot;
-use crate::options::{self, NativeClientOptions, NativeServer, SessionInfo};
+use crate::options::{self, NativeAddress, NativeClientOptions, SessionInfo};
 use crate::poller::{Closing, Poller, PollerInner, Spinning, Wait};
 use crate::shared_link::SharedLink;
 use crate::unix::UnixSocket;
@@ -263,13 +263,13 @@ impl ShmSession {
         env: &Env,
         poller: &Poller,
         socket: &UnixSocket,
-        server: &NativeServer,
+        address: &NativeAddress,
         wait: u32,
         #[napi(ts_arg_type = "() => void")] on_event: Unknown<'_>,
     ) -> Result<Self, String> {
         let socket = socket.take().map_err(internal)?;
         let wait = wait_from(wait, socket.pid);
-        let link = SharedLink::server(socket, server.config(), clock::now());
+        let link = SharedLink::server(socket, address.config(), clock::now());
         let inner = ShmInner::start(poller.inner(), env, link, wait, on_event.raw()).map_err(internal)?;
         Ok(Self { inner })
     }

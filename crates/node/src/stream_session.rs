@@ -14,7 +14,7 @@ use crate::clock;
 use crate::ended::Ended;
 use crate::error::{Outcome, exception};
 use crate::hot;
-use crate::options::{NativeClientOptions, NativeServer, SessionInfo};
+use crate::options::{NativeAddress, NativeClientOptions, SessionInfo};
 
 pub(crate) struct StreamInner {
     connection: RefCell<Connection>,
@@ -195,8 +195,8 @@ impl StreamSession {
     /// Starts the server's side.
     #[napi(factory)]
     #[must_use]
-    pub fn server(server: &NativeServer) -> Self {
-        Self { inner: StreamInner::new(Connection::server(server.config(), clock::now())) }
+    pub fn server(address: &NativeAddress) -> Self {
+        Self { inner: StreamInner::new(Connection::server(address.config(), clock::now())) }
     }
 
     /// Makes the calls that run once per batch.
