@@ -171,6 +171,8 @@ export interface NativeClientOptions {
   handshakeTimeout: number
   /** Largest segment it maps, bytes; shared memory only. */
   maxSegment: number
+  /** Whether it does without X25519. */
+  pskOnly: boolean
 }
 
 /** What a server brings to all its connections. */
@@ -183,6 +185,8 @@ export interface NativeServerOptions {
   ttlMs: number
   /** Milliseconds for a whole handshake. */
   handshakeTimeout: number
+  /** Whether it accepts clients without X25519. */
+  allowPskOnly: boolean
 }
 
 /** A service that may connect. */
@@ -205,6 +209,8 @@ export interface Outcome {
   context: string
   /** The reason of the authenticated close, 0 to 3. */
   reason: number
+  /** True when the handshake failed by a malformed hello or one with a wrong tag, which counts against its source. */
+  isHelloForged?: boolean
 }
 
 /** What the poller did so far. */

@@ -63,6 +63,7 @@ export async function connect(address: string, options: ConnectOptions): Promise
     suites: suiteNumbers(options.suites, target, settings.dangerousPlaintext),
     handshakeTimeout: settings.handshakeTimeout,
     maxSegment: MAX_SEGMENT,
+    pskOnly: settings.pskOnly,
     ...(serverId === undefined ? {} : { serverId }),
   };
   const start = performance.now();

@@ -95,6 +95,8 @@ export interface ConnectOptions extends CommonOptions {
   /** Who the server must be. When absent, the first one met under this address and key is remembered for the life of the process. */
   readonly serverId?: string;
   readonly reconnect?: false;
+  /** Do without X25519: cheaper, but whoever obtains the key later reads what was recorded. The server must allow it. Default false. */
+  readonly pskOnly?: boolean;
 }
 
 /** What a server knows of one service. */
@@ -113,8 +115,10 @@ export interface ListenOptions extends CommonOptions {
   readonly serverId?: string;
   /** Authenticated connections at most, 1 … 65 536. Default 64. */
   readonly maxConnections?: number;
-  /** Connections in their handshake at most, 1 … 65 536, and half as many from one source on a network; more are closed at once and counted. Default 64. */
+  /** Connections in their handshake at most, 1 … 65 536, and half as many from one source on a network; beyond, the oldest is cut and counted. Default 64. */
   readonly maxUnauthenticated?: number;
+  /** Accept clients that do without X25519, such as small devices. Default false. */
+  readonly allowPskOnly?: boolean;
   /** Milliseconds a session may last; absent: as long as it is used. */
   readonly sessionTtl?: number;
 }
@@ -166,18 +170,31 @@ const COMMON_NAMES = [
   'logger',
   'signal',
 ];
-const CONNECT_NAMES = [...COMMON_NAMES, 'serviceId', 'key', 'serverId', 'reconnect'];
-const LISTEN_NAMES = [...COMMON_NAMES, 'services', 'serverId', 'maxConnections', 'maxUnauthenticated', 'sessionTtl'];
+const CONNECT_NAMES = [...COMMON_NAMES, 'serviceId', 'key', 'serverId', 'reconnect', 'pskOnly'];
+const LISTEN_NAMES = [
+  ...COMMON_NAMES,
+  'services',
+  'serverId',
+  'maxConnections',
+  'maxUnauthenticated',
+  'allowPskOnly',
+  'sessionTtl',
+];
 /** Options that the design has and this build has not: refused, since ignoring one could leave somebody unprotected. */
 const LATER_NAMES = new Set(['policy', 'audit', 'tls', 'auth', 'access', 'schema']);
 
 /** Checks the options of `connect`. */
-export function connectSettings(options: ConnectOptions): Settings {
+export function connectSettings(options: ConnectOptions): ClientSettings {
   checkNames(options, CONNECT_NAMES, 'connect');
   checkServiceId(options.serviceId, 'serviceId');
   if (options.serverId !== undefined) checkServiceId(options.serverId, 'serverId');
   if (options.reconnect !== undefined && options.reconnect !== false) throw later('reconnect', options.reconnect);
-  return commonSettings(options, options.router ?? null);
+  return { ...commonSettings(options, options.router ?? null), pskOnly: flag('pskOnly', options.pskOnly) };
+}
+
+/** What `connect` needs beside the settings of its endpoint. */
+export interface ClientSettings extends Settings {
+  readonly pskOnly: boolean;
 }
 
 /** What `listen` needs beside the settings of its endpoints. */
@@ -186,6 +203,7 @@ export interface ServerSettings extends Settings {
   readonly services: NativeService[];
   readonly maxConnections: number;
   readonly maxUnauthenticated: number;
+  readonly allowPskOnly: boolean;
   readonly sessionTtl: number;
 }
 
@@ -200,6 +218,7 @@ export function listenSettings(options: ListenOptions): ServerSettings {
     services: nativeServices(options.services, serverId),
     maxConnections: integer('maxConnections', options.maxConnections ?? 64, 1, 65_536),
     maxUnauthenticated: integer('maxUnauthenticated', options.maxUnauthenticated ?? 64, 1, 65_536),
+    allowPskOnly: flag('allowPskOnly', options.allowPskOnly),
     sessionTtl: options.sessionTtl === undefined ? 0 : duration('sessionTtl', options.sessionTtl),
   };
 }
@@ -252,8 +271,6 @@ function commonSettings(options: CommonOptions, router: Router | null): Settings
     throw new TypeError(`logger must be a function, not ${inspect(options.logger)}`);
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
     throw new TypeError(`signal must be an AbortSignal, not ${inspect(options.signal)}`);
-  if (options.dangerousPlaintext !== undefined && typeof options.dangerousPlaintext !== 'boolean')
-    throw new TypeError(`dangerousPlaintext must be true or false, not ${inspect(options.dangerousPlaintext)}`);
   if (options.inbox !== undefined) checkNames(options.inbox, ['limit'], 'inbox');
   return {
     router,
@@ -265,7 +282,7 @@ function commonSettings(options: CommonOptions, router: Router | null): Settings
     sendTimeout: duration('sendTimeout', options.sendTimeout ?? 5_000),
     requestTimeout: duration('requestTimeout', options.requestTimeout ?? 5_000),
     handshakeTimeout: duration('handshakeTimeout', options.handshakeTimeout ?? 10_000),
-    dangerousPlaintext: options.dangerousPlaintext ?? false,
+    dangerousPlaintext: flag('dangerousPlaintext', options.dangerousPlaintext),
     logger: options.logger,
     signal: options.signal,
   };
@@ -342,6 +359,13 @@ function checkCodec(codec: Codec): Codec {
   )
     return codec;
   throw new TypeError("codec must be { format: 'json' | 'msgpack', marshal, unmarshal }, such as msgpackCodec");
+}
+
+/** Checks a choice that is off unless it was made. */
+function flag(name: string, value: boolean | undefined): boolean {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw new TypeError(`${name} must be true or false, not ${inspect(value)}`);
+  return value ?? false;
 }
 
 function oneOf<T extends string>(name: string, value: T, values: readonly T[]): T {

@@ -186,8 +186,10 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
         return Endpoint.receiverOf(endpoint);
       },
       failed: (outcome, cause) => {
-        this.#handshaking.delete(link);
+        const place = this.#handshaking.delete(link);
+        if (place === undefined) return; // it was cut for another, which is counted there
         this.#counts.handshakeFailures += 1;
+        if (outcome.isHelloForged === true) this.#handshaking.spend(place.source);
         const error =
           outcome.code === 0
             ? undefined
@@ -195,14 +197,23 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
         this.#log('warn', 'handshake-failed', `the handshake with ${connection.from} failed`, address.text, error);
       },
     });
-    this.#handshaking.add(link, connection.source);
+    const evicted = this.#handshaking.add(link, connection.source);
+    if (evicted === undefined) return;
+    this.#counts[evicted.crowding] += 1;
+    evicted.link.destroy();
+    this.#log(
+      'warn',
+      'refused',
+      `a connection that had proven nothing was cut for a newer one: ${evicted.crowding}`,
+      address.text,
+    );
   }
 
   #refusal({ credentials, source }: RawConnection): Refusal | undefined {
     const isOther = process.getuid !== undefined && credentials !== undefined && credentials.uid !== process.getuid();
     if (isOther) return 'refusedUsers';
     if (this.#endpoints.size >= this.#settings.maxConnections) return 'refusedConnections';
-    return this.#handshaking.refusal(source);
+    return this.#handshaking.hasSpent(source) ? 'refusedSources' : undefined;
   }
 
   #admit(endpoint: ServerEndpoint, link: Link): void {
@@ -231,16 +242,17 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
   }
 }
 
-function nativeServer({ serverId, services, sessionTtl, handshakeTimeout }: ServerSettings): NativeServer {
+function nativeServer(settings: ServerSettings): NativeServer {
+  const { serverId, services, sessionTtl, handshakeTimeout, allowPskOnly } = settings;
   try {
-    return new NativeServer({ serverId, services, ttlMs: sessionTtl, handshakeTimeout });
+    return new NativeServer({ serverId, services, ttlMs: sessionTtl, handshakeTimeout, allowPskOnly });
   } catch (error) {
     throw nativeError(error, 'these services cannot be served');
   }
 }
 
 /** Why a connection was closed before its handshake: the counter that counts it. */
-type Refusal = 'refusedUsers' | 'refusedConnections' | 'refusedUnauthenticated' | 'refusedSources';
+type Refusal = 'refusedUsers' | 'refusedConnections' | 'refusedSources';
 
 /** One iteration over new endpoints. Holds only open ones, so that the connection limit bounds it. */
 class EndpointReader implements AsyncIterableIterator<ServerEndpoint> {

@@ -64,8 +64,9 @@ async function join(clientStream: ByteStream, serverStream: ByteStream): Promise
     services: [{ id: 'eni', keys: [key], capabilities: [] }],
     ttlMs: 0,
     handshakeTimeout: 10_000,
+    allowPskOnly: false,
   }).address({ suites: [1], sharedMemory: false });
-  const client = { serviceId: 'eni', key, suites: [1], handshakeTimeout: 10_000, maxSegment: 0 };
+  const client = { serviceId: 'eni', key, suites: [1], handshakeTimeout: 10_000, maxSegment: 0, pskOnly: false };
   return Promise.all([
     opened(clientStream, StreamSession.client(client), ClientEndpoint),
     opened(serverStream, StreamSession.server(server), ServerEndpoint),
@@ -163,6 +164,7 @@ describe('a stream link', () => {
       services: [{ id: 'eni', keys: [key], capabilities: [] }],
       ttlMs: 0,
       handshakeTimeout: 10_000,
+      allowPskOnly: false,
     }).address({ suites: [1], sharedMemory: false });
     const waiting = opened(stream, StreamSession.server(server), ServerEndpoint);
     if (bytes.length > 0) attacker.write(bytes, () => {});

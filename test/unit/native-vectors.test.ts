@@ -55,6 +55,7 @@ function feed(
     services: [{ id: serviceId, keys: [key], capabilities: [] }],
     ttlMs: 0,
     handshakeTimeout: 10_000,
+    allowPskOnly: false,
   }).address({ suites: [1], sharedMemory: false });
   const session = StreamSession.server(server);
   const frame = Buffer.from(frameHex, 'hex');

@@ -28,6 +28,7 @@ describe('options', () => {
       serverId: 'eipc',
       maxConnections: 64,
       maxUnauthenticated: 64,
+      allowPskOnly: false,
       sessionTtl: 0,
     });
     expect(listenSettings(SERVER).router).toBeInstanceOf(Router);

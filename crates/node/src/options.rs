@@ -25,6 +25,8 @@ pub struct NativeClientOptions<'a> {
     pub handshake_timeout: u32,
     /// Largest segment it maps, bytes; shared memory only.
     pub max_segment: u32,
+    /// Whether it does without X25519.
+    pub psk_only: bool,
 }
 
 impl NativeClientOptions<'_> {
@@ -35,6 +37,7 @@ impl NativeClientOptions<'_> {
         config.suites = Suites::of(&suites(&self.suites)?);
         config.features = features(shared_memory);
         config.handshake_timeout = Duration::from_millis(self.handshake_timeout.into());
+        config.psk_only = self.psk_only;
         Ok(config)
     }
 }
@@ -61,6 +64,8 @@ pub struct NativeServerOptions<'a> {
     pub ttl_ms: f64,
     /// Milliseconds for a whole handshake.
     pub handshake_timeout: u32,
+    /// Whether it accepts clients without X25519.
+    pub allow_psk_only: bool,
 }
 
 /// Identity and keys of a server, and what its handshakes share wherever they come in.
@@ -112,6 +117,7 @@ impl NativeServer {
         let ttl_ms = options.ttl_ms as u64;
         config.ttl_ms = ttl_ms;
         config.handshake_timeout = Duration::from_millis(options.handshake_timeout.into());
+        config.allow_psk_only = options.allow_psk_only;
         Ok(Self { config })
     }
 

@@ -284,10 +284,12 @@ impl StreamSession {
     #[napi]
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
+        let connection = self.inner.connection.borrow();
         if let Some(ended) = self.inner.ended.borrow().as_ref() {
-            return Some(ended.outcome());
+            let is_hello_forged = connection.is_hello_forged().then_some(true);
+            return Some(Outcome { is_hello_forged, ..ended.outcome() });
         }
-        let is_over = self.inner.connection.borrow().state() == State::Closed;
+        let is_over = connection.state() == State::Closed;
         is_over.then(|| Ended::by_agreement(self.inner.peer_close.borrow().as_ref()).outcome())
     }
 }
