@@ -113,6 +113,8 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
           this.#answerPing(message);
           continue;
         }
+      } else if ((kinds & 0xff) === HEARTBEAT && (descriptors[at + 5] ?? 0) === 0) {
+        continue; // the session's own, by which a silent lane changes its keys (docs/wire.md, "Epochs")
       }
       this.#hand(message);
     }
