@@ -12,7 +12,7 @@ import { NativeServer, StreamSession } from '../../src/native.js';
 import type { Outcome } from '../../src/native.js';
 import { connectSettings } from '../../src/options.js';
 import { ServerEndpoint } from '../../src/server.js';
-import type { ByteStream } from '../../src/transport/byte-stream.js';
+import type { ByteReader, ByteStream } from '../../src/transport/byte-stream.js';
 import { memoryPair } from '../../src/transport/memory.js';
 import { StreamLink } from '../../src/transport/stream.js';
 import type { LinkObserver } from '../../src/transport/transport.js';
@@ -147,6 +147,22 @@ describe('a stream link', () => {
     await expect.poll(() => server.stats().waiting).toBe(1_024);
     // No goodbye: the stream ends while the inbox is full.
     clientStream.end();
+    for (let n = 0; n < total; n += 1) expect((await server.receive({ timeout: 5_000 })).payload).toEqual({ n });
+    await expect(server.receive({ timeout: 5_000 })).rejects.toMatchObject({ code: 'EIPC_TRUNCATED' });
+  });
+
+  it('a stream that breaks while a chunk waits loses nothing of the chunk', async () => {
+    const [clientStream, serverStream] = memoryPair();
+    const start = serverStream.start.bind(serverStream);
+    let reader: ByteReader | undefined;
+    serverStream.start = (given) => start((reader = given));
+    const [client, server] = await join(clientStream, serverStream);
+    const total = 1_100;
+    for (let n = 0; n < total; n += 1) void client.send({ type: 'chat', payload: { n } });
+    await client.flush();
+    await expect.poll(() => server.stats().waiting).toBe(1_024);
+    // As a socket does that was reset: at once, whatever is still waiting to be read.
+    reader?.ended(new Error('reset'));
     for (let n = 0; n < total; n += 1) expect((await server.receive({ timeout: 5_000 })).payload).toEqual({ n });
     await expect(server.receive({ timeout: 5_000 })).rejects.toMatchObject({ code: 'EIPC_TRUNCATED' });
   });
