@@ -7,8 +7,10 @@ import { errorFromValue, nativeError } from './errors.js';
 import type { EipcError } from './errors.js';
 import { NativeServer } from './native.js';
 import type { NativeAddress } from './native.js';
-import { listenSettings } from './options.js';
-import type { CloseOptions, ListenOptions, LogRecord, ServerSettings } from './options.js';
+
+import type { CloseOptions, ListenOptions, LogRecord } from './options.js';
+import { listenSettings } from './settings.js';
+import type { ServerSettings } from './settings.js';
 import { Queue } from './queue.js';
 import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';

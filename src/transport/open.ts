@@ -4,7 +4,8 @@
 import type { EipcError } from '../errors.js';
 import { ShmSession, StreamSession, threadPoller, UnixSocket } from '../native.js';
 import type { NativeAddress, NativeClientOptions } from '../native.js';
-import type { Settings, WaitStrategy } from '../options.js';
+import type { WaitStrategy } from '../options.js';
+import type { Settings } from '../settings.js';
 import type { SupportedAddress } from './address.js';
 import { socketPath } from './address.js';
 import type { ByteStream } from './byte-stream.js';

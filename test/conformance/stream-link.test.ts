@@ -10,7 +10,7 @@ import { Endpoint } from '../../src/endpoint.js';
 import { nativeKey } from '../../src/key.js';
 import { NativeServer, StreamSession } from '../../src/native.js';
 import type { Outcome } from '../../src/native.js';
-import { connectSettings } from '../../src/options.js';
+import { connectSettings } from '../../src/settings.js';
 import { ServerEndpoint } from '../../src/server.js';
 import type { ByteReader, ByteStream } from '../../src/transport/byte-stream.js';
 import { memoryPair } from '../../src/transport/memory.js';

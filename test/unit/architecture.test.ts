@@ -21,6 +21,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   native: { files: ['native.ts'], imports: ['the addon'] },
   base: {
     files: [
+      'check.ts',
       'codec.ts',
       'create-message.ts',
       'deadlines.ts',
@@ -37,7 +38,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     imports: ['native', 'node:*', '@msgpack/msgpack'],
   },
   router: { files: ['router.ts'], imports: ['base', 'node:*'] },
-  options: { files: ['options.ts', 'suites.ts'], imports: ['base', 'router', 'node:*'] },
+  options: { files: ['options.ts', 'services.ts', 'settings.ts', 'suites.ts'], imports: ['base', 'router', 'node:*'] },
   transport: { files: ['transport/*.ts'], imports: ['native', 'base', 'node:*'] },
   endpoint: {
     files: [
