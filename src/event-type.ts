@@ -37,11 +37,11 @@ export function eventType<const Entries extends v.ObjectEntries>(
   const strict = v.strictObject(entries);
   return Object.freeze({
     type,
-    '~standard': known['~standard'] as StandardSchema<Event>['~standard'],
+    '~standard': known['~standard'],
     create(fields: Event): Event {
       const result = v.safeParse(strict, fields);
       if (!result.success) throw new TypeError(`${name}: ${issuesText(result.issues)}`);
-      return result.output as Event;
+      return result.output;
     },
     parse(payload: unknown): Event {
       const result = v.safeParse(known, payload);
