@@ -4,7 +4,7 @@
 import type { SIGNAL_EXIT } from './exit.js';
 
 /** What ended the program. */
-export type Ending = keyof typeof SIGNAL_EXIT;
+type Ending = keyof typeof SIGNAL_EXIT;
 
 /** A watch over them; call `release` when the command is over. */
 export interface Interruption {

@@ -11,7 +11,7 @@ import { wholeNumber } from './numbers.js';
 /** Addresses as the help of the commands shows them. */
 export const ADDRESS_HELP = 'where: shm:NAME, unix:/path, tcp://host:port';
 
-export const MAX_MILLISECONDS = 2_147_483_647;
+const MAX_MILLISECONDS = 2_147_483_647;
 
 /** Options of every command that has a key. */
 export interface KeyedOptions {
