@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use eipc_core::crypto::random::Random;
 use eipc_core::wire::{Deframed, Deframer};
-use eipc_core::{ClientConfig, CloseFrame, Code, Connection, Error as Fault, Received, ServerConfig, State};
+use eipc_core::{
+    ClientConfig, CloseFrame, Code, Connection, Error as Fault, Received, ServerConfig, State, Time,
+};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
@@ -141,8 +143,12 @@ impl StreamInner {
             .map(|deadline| clock::milliseconds_between(clock::now(), deadline))
     }
 
-    fn end(&self, ended: Ended) {
-        self.ended.borrow_mut().get_or_insert(ended);
+    /// Runs `work` on the connection; what fails ends the session.
+    fn with(&self, work: impl FnOnce(&mut Connection, Time) -> std::result::Result<(), Fault>) {
+        let done = work(&mut self.connection.borrow_mut(), clock::now());
+        if let Err(error) = done {
+            self.ended.borrow_mut().get_or_insert(Ended::by_fault(&error));
+        }
     }
 }
 
@@ -245,38 +251,26 @@ impl StreamSession {
     /// Tells the session that its time has come.
     #[napi]
     pub fn handle_timeout(&self) {
-        let handled = self.inner.connection.borrow_mut().handle_timeout(clock::now());
-        if let Err(error) = handled {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.handle_timeout(now));
     }
 
     /// Tells the session that the stream has ended.
     #[napi]
     pub fn handle_end(&self) {
-        let handled = self.inner.connection.borrow_mut().handle_end(clock::now());
-        if let Err(error) = handled {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.handle_end(now));
     }
 
     /// Starts the authenticated close (0 normal, 1 time, 2 revoked, 3 shutdown); idempotent.
     #[napi]
     pub fn close(&self, reason: u32) {
         let reason = crate::options::close_reason(reason);
-        let closed = self.inner.connection.borrow_mut().close(reason, None, clock::now());
-        if let Err(error) = closed {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.close(reason, None, now));
     }
 
     /// Answers the peer's X, once everything before it was delivered.
     #[napi]
     pub fn finish_close(&self) {
-        let finished = self.inner.connection.borrow_mut().finish_close(None, clock::now());
-        if let Err(error) = finished {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.finish_close(None, now));
     }
 
     /// 0 handshaking, 1 open, 2 closing, 3 closed.
