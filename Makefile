@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts test demo bench check fmt clean require-node require-rust FORCE
+.PHONY: help build build-native build-ts build-vectors test demo bench check fmt clean require-node require-rust FORCE
 
 # Arguments for `make demo` and `make bench`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
@@ -23,7 +23,9 @@ build-native: $(STAMPS)/native ## build the Rust core as a Node addon, and index
 
 build-ts: $(STAMPS)/ts ## compile src/ to dist/
 
-test: build ## run the Rust and the TypeScript tests
+build-vectors: $(STAMPS)/vectors ## build the addon that the vector tests load, which never ships
+
+test: build build-vectors ## run the Rust and the TypeScript tests
 	cargo test --workspace
 	npx vitest run
 
@@ -52,6 +54,11 @@ $(STAMPS)/native: $(RUST_SOURCES) $(MODULES) $(if $(wildcard *.node),,FORCE) | r
 
 $(STAMPS)/ts: $(TS_SOURCES) $(STAMPS)/native $(MODULES) $(if $(wildcard dist/index.js),,FORCE)
 	npm run build:ts
+	@mkdir -p $(@D)
+	@touch $@
+
+$(STAMPS)/vectors: $(RUST_SOURCES) $(MODULES) scripts/build-vectors.js $(if $(wildcard target/vectors/*.node),,FORCE) | require-rust
+	npm run build:vectors
 	@mkdir -p $(@D)
 	@touch $@
 

@@ -44,6 +44,7 @@ format() {
 
 lint() {
   cargo clippy --workspace --all-targets -- -D warnings
+  cargo clippy --package eipc-node --features vectors -- -D warnings
   npx oxlint --type-aware
   npx tsc -p tsconfig.json --noEmit
 }
@@ -56,8 +57,9 @@ rust_tests() {
 build() {
   npm run build:native
   npm run build:ts
+  npm run build:vectors
   mkdir -p target/stamps
-  touch target/stamps/native target/stamps/ts # the Makefile need not build the same again
+  touch target/stamps/{native,ts,vectors} # the Makefile need not build the same again
 }
 
 generated_files() {

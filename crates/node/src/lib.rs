@@ -28,3 +28,5 @@ mod stream_session;
 #[cfg(target_os = "linux")]
 mod unix;
 mod uv;
+#[cfg(feature = "vectors")]
+mod vectors;

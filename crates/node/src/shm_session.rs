@@ -277,12 +277,10 @@ impl ShmSession {
     /// Makes the calls that run once per batch.
     #[napi]
     pub fn calls<'a>(&self, env: &'a Env) -> Result<ShmCalls<'a>> {
-        let made = |body| -> Result<Unknown<'a>> {
-            let raw = hot::function(env.raw(), Rc::clone(&self.inner), body)?;
-            // SAFETY: a live value of this environment, made just now.
-            unsafe { Unknown::from_napi_value(env.raw(), raw) }
-        };
-        Ok(ShmCalls { receive: made(ShmInner::receive)?, push: made(ShmInner::push)? })
+        Ok(ShmCalls {
+            receive: hot::function(env, &self.inner, ShmInner::receive)?,
+            push: hot::function(env, &self.inner, ShmInner::push)?,
+        })
     }
 
     /// Asks to be woken when the lane has room: true = it has room now, false = `onEvent` will come.
