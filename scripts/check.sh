@@ -63,8 +63,9 @@ build() {
 }
 
 generated_files() {
-  local files=(index.js index.d.ts docs/errors.md)
+  local files=(index.js index.d.ts docs/errors.md npm)
   scripts/generate-docs.sh
+  node scripts/npm-folders.js
   git ls-files --error-unmatch -- "${files[@]}"
   git diff --exit-code -- "${files[@]}"
 }
