@@ -19,7 +19,7 @@ help: ## list the chores
 
 build: build-native build-ts ## build everything that runs
 
-build-native: $(STAMPS)/native ## build the Rust core as a Node addon, and index.js with index.d.ts
+build-native: $(STAMPS)/native ## build the Rust core as a Node addon, and index.d.ts
 
 build-ts: $(STAMPS)/ts ## compile src/ to dist/
 

@@ -63,7 +63,7 @@ build() {
 }
 
 generated_files() {
-  local files=(index.js index.d.ts docs/errors.md npm)
+  local files=(index.d.ts docs/errors.md npm)
   scripts/generate-docs.sh
   node scripts/npm-folders.js
   git ls-files --error-unmatch -- "${files[@]}"

@@ -30,3 +30,7 @@ mod unix;
 mod uv;
 #[cfg(feature = "vectors")]
 mod vectors;
+
+/// The version of this addon; the JavaScript beside it must have the same.
+#[napi_derive::napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");
