@@ -78,6 +78,11 @@ demo() {
   node dist/cli/main.js demo --json --speed max --seconds 2
 }
 
+# What npm would give: packed, installed, used.
+package() {
+  npx vitest run --config test/package/vitest.config.ts
+}
+
 # The test command of README.md, run as a reader would run it.
 readme() {
   local command
@@ -97,5 +102,6 @@ stage 'generated files' generated_files
 stage 'typescript tests' typescript_tests
 stage 'knip' npx knip
 stage 'demo' demo
+stage 'package' package
 stage 'readme' readme
 print_table

@@ -20,6 +20,7 @@ function complete(platform) {
   const { keywords: _keywords, ...manifest } = JSON.parse(readFileSync(file, 'utf8'));
   // Somebody who finds this package in a search is looking for the other one.
   manifest.description = `The binary of eipc for ${platform}. Install eipc: it depends on this package where it fits.`;
+  manifest.type = 'commonjs'; // a binary is loaded by require
   // Without `libc` npm would install the glibc binary beside musl, where it cannot be loaded.
   if (platform.endsWith('-gnueabihf')) manifest.libc = ['glibc'];
   writeFileSync(file, `${JSON.stringify(manifest, null, 2)}\n`);

@@ -73,7 +73,9 @@ it('a binary of another machine is named with what the system says about it', as
   install(binary);
   const said = await load();
   expect(said).toContain(`eipc cannot load ${join(folder, 'node_modules', name, built)} on ${platform}`);
-  expect(said).toMatch(/: Error: .+\nThe file is damaged or for another platform\. Remove node_modules and run `npm install` again/);
+  expect(said).toMatch(
+    /: Error: .+\nThe file is damaged or for another platform\. Remove node_modules and run `npm install` again/,
+  );
 });
 
 it('a binary of another version is refused', async () => {
