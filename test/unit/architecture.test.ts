@@ -36,6 +36,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'queue.ts',
       'schema.ts',
       'stats.ts',
+      'thread-bound.ts',
     ],
     imports: ['native', 'node:*', '@msgpack/msgpack', 'valibot'],
   },

@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, reason = "what JavaScript reaches is exported by attribute, not by path")]
 
 mod batch;
+mod bytes;
 mod callback;
 mod cleanup;
 mod clock;
