@@ -25,8 +25,13 @@ export declare class NativeServer {
 
 /** The poller of this thread. Made once by the JavaScript module. */
 export declare class Poller {
-  /** Attaches to the event loop of this thread. */
-  constructor()
+  /**
+   * Attaches to the event loop of this thread: through libuv if it may and can, otherwise through `turnLater`, which then has to
+   * see to it that `turn` is called once, soon, after other work.
+   */
+  constructor(mayUseLibuv: boolean, turnLater: () => void)
+  /** Does what `turnLater` was called for. */
+  turn(): void
   /** Streams: something was sent or received; do not let the loop sleep for a moment. */
   keepTurning(): void
   /** Counts spins, hits and parks since the start. */
@@ -207,6 +212,8 @@ export interface Outcome {
 
 /** What the poller did so far. */
 export interface PollerStats {
+  /** Whether libuv's functions are used. */
+  isOnLibuv: boolean
   /** Spins started. */
   spins: number
   /** Spins that found something. */

@@ -4,6 +4,7 @@
  *
  * Nothing here decides anything.
  */
+import { setImmediate } from 'node:timers';
 import type * as Addon from '../index.d.ts';
 import { loadAddon } from './load-addon.js';
 
@@ -56,10 +57,24 @@ export const NO_TIMEOUT = 0xffff_ffff;
 /** Bytes in front of the meta of a record: room for length prefix, preamble and SecHdr (docs/wire.md, "EIPC/2 data frames"). */
 export const RECORD_HEADER = 44;
 
+// Bun exports libuv's names, and ends the process when one is called.
+let mayUseLibuv = process.versions['bun'] === undefined;
 let poller: Addon.Poller | undefined;
 
 /** Returns the poller of this thread, made at the first use: a program that opens no connection gets none. */
 export function threadPoller(): Addon.Poller {
-  poller ??= new addon.Poller();
+  if (poller === undefined) {
+    const made = new addon.Poller(mayUseLibuv, () => setImmediate(turn));
+    const turn = (): void => made.turn();
+    poller = made;
+  }
   return poller;
+}
+
+/**
+ * Has this thread do without libuv's functions, as every thread does in a runtime that has none (docs/decisions/0007). For tests: call it
+ * before the first connection.
+ */
+export function doWithoutLibuv(): void {
+  mayUseLibuv = false;
 }

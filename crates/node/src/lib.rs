@@ -15,6 +15,7 @@ mod clock;
 mod control_socket;
 mod ended;
 mod error;
+mod event_loop;
 mod hot;
 mod key;
 mod options;
@@ -28,7 +29,6 @@ mod shm_session;
 mod stream_session;
 #[cfg(target_os = "linux")]
 mod unix;
-mod uv;
 #[cfg(feature = "vectors")]
 mod vectors;
 
