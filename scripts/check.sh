@@ -63,8 +63,9 @@ build() {
 }
 
 generated_files() {
-  local files=(index.js index.d.ts docs/errors.md)
+  local files=(index.d.ts docs/errors.md npm)
   scripts/generate-docs.sh
+  node scripts/npm-folders.js
   git ls-files --error-unmatch -- "${files[@]}"
   git diff --exit-code -- "${files[@]}"
 }
@@ -75,6 +76,11 @@ typescript_tests() {
 
 demo() {
   node dist/cli/main.js demo --json --speed max --seconds 2
+}
+
+# What npm would give: packed, installed, used.
+package() {
+  npx vitest run --config test/package/vitest.config.ts
 }
 
 # The test command of README.md, run as a reader would run it.
@@ -96,5 +102,6 @@ stage 'generated files' generated_files
 stage 'typescript tests' typescript_tests
 stage 'knip' npx knip
 stage 'demo' demo
+stage 'package' package
 stage 'readme' readme
 print_table

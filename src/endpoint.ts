@@ -30,6 +30,7 @@ import type { Router } from './router.js';
 import { Sender } from './sender.js';
 import { Counters } from './stats.js';
 import type { EndpointStats } from './stats.js';
+import { ThreadBound } from './thread-bound.js';
 import type { Link, LinkReceiver } from './transport/transport.js';
 
 export type { CloseReason } from './close-reason.js';
@@ -53,7 +54,7 @@ class FlushWait extends Wait<void> {
 }
 
 /** One end of an authenticated connection. */
-export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposable {
+export abstract class Endpoint extends ThreadBound implements AsyncIterable<Message>, AsyncDisposable {
   /** Which end this is. */
   abstract readonly role: 'client' | 'server';
   /** Who is at the other end. */
@@ -82,6 +83,7 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
 
   /** @internal */
   protected constructor(setup: EndpointSetup, letter: 'c' | 's') {
+    super('an endpoint');
     const { link, session, settings } = setup;
     this.#link = link;
     this.#settings = settings;

@@ -78,4 +78,7 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
-process.exitCode = await main();
+// Not awaited at the top level: `require` could not load such a module.
+void main().then((code) => {
+  process.exitCode = code;
+});

@@ -7,6 +7,7 @@
 #![allow(unreachable_pub, reason = "what JavaScript reaches is exported by attribute, not by path")]
 
 mod batch;
+mod bytes;
 mod callback;
 mod cleanup;
 mod clock;
@@ -14,6 +15,7 @@ mod clock;
 mod control_socket;
 mod ended;
 mod error;
+mod event_loop;
 mod hot;
 mod key;
 mod options;
@@ -27,6 +29,9 @@ mod shm_session;
 mod stream_session;
 #[cfg(target_os = "linux")]
 mod unix;
-mod uv;
 #[cfg(feature = "vectors")]
 mod vectors;
+
+/// The version of this addon; the JavaScript beside it must have the same.
+#[napi_derive::napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -13,6 +13,7 @@ use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::batch::{Delivery, PREFIX, Record, flag};
+use crate::bytes;
 use crate::clock;
 use crate::ended::Ended;
 use crate::error::{Outcome, exception};
@@ -230,15 +231,14 @@ impl StreamSession {
     }
 
     /// Takes the control-plane bytes to write now: behind frames sealed earlier, before those sealed later.
-    #[napi]
-    #[must_use]
-    pub fn take_transmit(&self) -> Option<Uint8Array> {
+    #[napi(ts_return_type = "Uint8Array | null")]
+    pub fn take_transmit<'a>(&self, env: &'a Env) -> Result<Option<Unknown<'a>>> {
         let mut connection = self.inner.connection.borrow_mut();
         let mut bytes = Vec::new();
         while let Some(frame) = connection.poll_transmit() {
             bytes.extend_from_slice(&frame);
         }
-        (!bytes.is_empty()).then(|| Uint8Array::from(bytes))
+        (!bytes.is_empty()).then(|| bytes::copied(env, &bytes)).transpose()
     }
 
     /// Returns the milliseconds until `handleTimeout` must be called, −1 for never.

@@ -45,8 +45,8 @@ describe('what ships', () => {
     expect(NAMES.filter((word) => bytes.includes(word))).toEqual([]);
   });
 
-  test.each(['index.d.ts', 'index.js'])('%s names none of them', (name) => {
-    const text = readFileSync(`${ROOT}${name}`, 'utf8');
+  test('index.d.ts names none of them', () => {
+    const text = readFileSync(`${ROOT}index.d.ts`, 'utf8');
     expect(text).toContain('StreamSession');
     expect([...NAMES, 'vectors'].filter((word) => text.includes(word))).toEqual([]);
   });
