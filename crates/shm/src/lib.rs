@@ -48,6 +48,8 @@ pub use fault::{Fault, PushError, SeatTaken};
 pub use handover::{Offer, OfferError, Reason, Reply, SegmentKind};
 pub use lanes::{Budget, Inbound, Outbound};
 pub use layout::{ALL_LANES, Capacities, Direction, LANES, Lane, Layout};
-#[cfg(all(target_os = "linux", not(loom)))]
-pub use map::memfd::MemfdRegion;
+#[cfg(not(loom))]
+pub use map::OpenError;
+#[cfg(all(unix, not(loom)))]
+pub use map::{Created, Segment, SystemSegment};
 pub use region::{HeapRegion, Region};

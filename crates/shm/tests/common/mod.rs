@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(unsafe_code, reason = "a hostile peer writes where it likes")]
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) mod link;
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -46,7 +46,7 @@ unsafe impl Sync for Raw {}
 
 impl Raw {
     /// Maps a segment beside the region that the crate maps, until the process ends.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub(crate) fn map(fd: std::os::fd::BorrowedFd<'_>, len: usize) -> Self {
         use rustix::mm::{MapFlags, ProtFlags, mmap};
         let protection = ProtFlags::READ | ProtFlags::WRITE;
@@ -56,7 +56,7 @@ impl Raw {
     }
 
     /// Undoes [`Raw::map`].
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub(crate) fn unmap(self, len: usize) {
         // SAFETY: the caller made it by `map` with this length and uses it no more.
         unsafe { rustix::mm::munmap(self.0.cast(), len) }.unwrap();
