@@ -2,8 +2,8 @@
  * From an address to a link: the one place that knows how to reach an address, and which session goes with which transport.
  */
 import type { EipcError } from '../errors.js';
-import { ShmSession, StreamSession, threadPoller, UnixSocket } from '../native.js';
-import type { NativeClientOptions, NativeServer } from '../native.js';
+import { ShmSession, StreamSession, threadPoller } from '../native.js';
+import type { NativeClientOptions, NativeServer, UnixSocket } from '../native.js';
 import type { Settings, WaitStrategy } from '../options.js';
 import type { SupportedAddress } from './address.js';
 import { socketPath } from './address.js';
@@ -139,7 +139,7 @@ function startShm(
   observer: LinkObserver,
   start: (socket: UnixSocket, onEvent: () => void) => ShmSession,
 ): Link {
-  if (!(carrier instanceof UnixSocket) || credentials === undefined)
+  if (!isUnixSocket(carrier) || credentials === undefined)
     throw new TypeError('shared memory is handed over on a Unix socket');
   return new ShmLink({ start: (onEvent) => start(carrier, onEvent), credentials, observer });
 }
@@ -153,7 +153,7 @@ function startStream(
 ): Link {
   return new StreamLink({
     transport,
-    stream: carrier instanceof UnixSocket ? SocketStream.ofDescriptor(carrier.takeFd()) : carrier,
+    stream: isUnixSocket(carrier) ? SocketStream.ofDescriptor(carrier.takeFd()) : carrier,
     session,
     credentials,
     capacities: settings.lanes.map((lane) => lane.capacity),
@@ -161,4 +161,9 @@ function startStream(
     poller: settings.wait === 'adaptive' && transport !== 'memory' ? threadPoller() : undefined,
     observer,
   });
+}
+
+/** Tells the two apart by what they do: the addon of Windows has no class to compare with. */
+function isUnixSocket(carrier: RawConnection['carrier']): carrier is UnixSocket {
+  return 'takeFd' in carrier;
 }
