@@ -59,14 +59,13 @@ impl SharedLink {
                 self.queue_transmit();
                 self.use_segment(region, Direction::ClientToServer)
             }
-            Err((reason, context)) => {
-                if let Some(reason) = reason {
-                    self.connection.send_segment(&Reply::Refuse(reason).encode(), clock::now())?;
-                    self.queue_transmit();
-                }
+            Err((Some(reason), context)) => {
+                self.connection.send_segment(&Reply::Refuse(reason).encode(), clock::now())?;
+                self.queue_transmit();
                 self.give_up(&Error::with(Code::Protocol, format!("the segment was refused: {context}")));
                 Ok(())
             }
+            Err((None, context)) => Err(Error::with(Code::Protocol, context)),
         }
     }
 
