@@ -4,6 +4,10 @@
 //! run once per batch are in [`hot`]; everything else is napi-rs. Failures on the data path cross as numbers of the error table.
 #![allow(unsafe_code, reason = "Node-API and libuv are C interfaces; each block says why it holds")]
 #![cfg_attr(test, allow(dead_code, reason = "nothing is exported in a test build, which needs Node to run"))]
+#![cfg_attr(
+    windows,
+    allow(dead_code, reason = "wake-ups and poll handles serve shm and unix, which Windows lacks")
+)]
 #![allow(unreachable_pub, reason = "what JavaScript reaches is exported by attribute, not by path")]
 
 mod batch;
@@ -11,7 +15,7 @@ mod bytes;
 mod callback;
 mod cleanup;
 mod clock;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod control_socket;
 mod ended;
 mod error;
@@ -20,14 +24,14 @@ mod hot;
 mod key;
 mod options;
 mod poller;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod shared_link;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod shared_plane;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod shm_session;
 mod stream_session;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod unix;
 #[cfg(feature = "vectors")]
 mod vectors;

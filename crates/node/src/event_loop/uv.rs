@@ -8,8 +8,6 @@ use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
 
-use libloading::os::unix::Library;
-
 /// Kinds of handle, numbered as in `uv_handle_type`.
 #[derive(Clone, Copy)]
 pub(crate) enum HandleKind {
@@ -52,7 +50,10 @@ impl Uv {
     /// # Safety
     /// `event_loop` must be the `uv_loop_t` of this thread and stay valid while handles exist.
     pub(crate) unsafe fn find(event_loop: *mut c_void) -> Option<Rc<Self>> {
-        let process = Library::this();
+        #[cfg(unix)]
+        let process = libloading::os::unix::Library::this();
+        #[cfg(windows)]
+        let process = libloading::os::windows::Library::this().ok()?;
         macro_rules! symbol {
             ($name:literal) => {
                 // SAFETY: the type is the one libuv 1.19+ documents for this name; libuv's ABI is stable within 1.x.

@@ -16,6 +16,8 @@ use crate::layout::{Direction, Layout};
 use crate::sync::{AtomicU32, AtomicU64};
 
 #[cfg(not(loom))]
+pub(crate) mod backed;
+#[cfg(not(loom))]
 pub(crate) mod bytes;
 #[cfg(not(loom))]
 mod heap;
