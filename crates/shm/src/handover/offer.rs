@@ -266,6 +266,30 @@ mod tests {
     }
 
     #[test]
+    fn a_name_comes_with_a_named_segment_and_with_no_other() {
+        const NAME: &str = "/eabcdefghijklmnopqrstuvwxyz";
+        let decode = |payload: &[u8]| Offer::decode(payload, SESSION, LIMIT);
+        let named = Offer::named(Capacities::DEFAULT, SESSION, NAME).unwrap().encode();
+        let with = |kind: u8, name: &[u8]| {
+            let mut payload = [&named[..72], name].concat();
+            payload[1] = kind;
+            payload[64] = u8::try_from(name.len()).unwrap();
+            payload
+        };
+        assert!(decode(&with(2, NAME.as_bytes())).is_ok() && decode(&with(1, b"")).is_ok());
+        for (kind, name) in [
+            (1, NAME.as_bytes()),
+            (1, b"x"),
+            (2, b""),
+            (2, &NAME.as_bytes()[..27]),
+            (2, b"/eABCDEFGHIJKLMNOPQRSTUVWXYZ"),
+            (2, b"/e\xff\xffcdefghijklmnopqrstuvwxyz"),
+        ] {
+            assert_eq!(decode(&with(kind, name)), Err(OfferError::Malformed), "{kind} {name:?}");
+        }
+    }
+
+    #[test]
     fn the_header_page_repeats_the_offer() {
         let page = offer().header_page();
         assert_eq!(page.len(), HEADER_PAGE_LEN);
