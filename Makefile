@@ -3,9 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts build-vectors test test-package demo bench check fmt clean require-node require-rust FORCE
+.PHONY: help build build-native build-ts build-vectors test test-package demo bench check deep mutants fmt clean require-node require-rust FORCE
 
-# Arguments for `make demo` and `make bench`, for example ARGS='--speed max --seconds 2'.
+# Arguments for `make demo`, `make bench` and `make mutants`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
 
 STAMPS := target/stamps
@@ -40,6 +40,11 @@ bench: build $(BENCH_MODULES) ## measure against the peers; conditions are print
 
 check: $(MODULES) | require-rust ## run what CI runs, stage by stage
 	scripts/check.sh
+
+deep: mutants ## run what takes too long for every change
+
+mutants: | require-rust ## remove each check in turn: some test must fail (ARGS=session/epoch.rs for a part)
+	cargo run --quiet --package eipc-mutants -- $(ARGS)
 
 fmt: $(MODULES) | require-rust ## format Rust, TypeScript and Markdown
 	cargo fmt --all

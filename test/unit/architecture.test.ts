@@ -92,6 +92,7 @@ const CRATES: Readonly<Record<string, Crate>> = {
   net: { uses: ['eipc-core', 'eipc-shm'] },
   capi: { uses: ['eipc-core', 'eipc-shm', 'eipc-net'], mayUseUnsafe: true },
   testkit: { uses: ['eipc-core', 'eipc-shm'] }, // not published, and not below anything that is
+  mutants: { uses: [] }, // not published; reads the sources of the others as text
 };
 
 /** Inside crates/core/src: files that must not match an expression. Comments and strings do not count. */

@@ -94,7 +94,7 @@ impl SharedPlane {
         self.sealer.poll_deadline().max(self.heartbeats_from)
     }
 
-    /// Sends a heartbeat in every lane that has been silent for an hour, so that it changes its keys (docs/wire.md, "Epoch").
+    /// Sends a heartbeat in every lane that has been silent for an hour, so that it changes its keys (docs/wire.md, "Epochs").
     /// Returns whether the peer must be woken.
     pub(crate) fn push_heartbeats(&mut self, now: Time) -> (bool, Result<(), Error>) {
         if now < self.deadline() {

@@ -80,4 +80,14 @@ mod tests {
         assert_eq!(format!("{secret:?}"), "Ok(Secret)");
         assert_eq!(format!("{:?}", SecretBytes::new(vec![0xab; 3])), "SecretBytes");
     }
+
+    #[test]
+    fn what_could_not_be_filled_is_no_secret() {
+        assert!(Secret::<4>::fill(|_| Err(())).is_err());
+        let filled = Secret::<4>::fill(|out| {
+            out.fill(7);
+            Ok::<(), ()>(())
+        });
+        assert_eq!(filled.unwrap().expose(), &[7; 4]);
+    }
 }

@@ -94,16 +94,12 @@ fn check(fd: BorrowedFd<'_>, offer: &Offer, peer_uid: u32) -> Result<(), OpenErr
     if stat.st_uid != peer_uid {
         return Err(OpenError::Owner);
     }
-    if u64::try_from(stat.st_size) != Ok(offer.total()) {
-        return Err(OpenError::Size);
-    }
-    // EINVAL: a file that cannot be sealed. After SEAL the answer cannot change any more, and after SHRINK and GROW
-    // the size that was compared cannot either.
+    // EINVAL: a file that cannot be sealed. After SEAL the answer cannot change any more.
     let seals = rustix::fs::fcntl_get_seals(fd).map_err(|_| OpenError::Seals)?;
     if !seals.contains(REQUIRED) || seals.intersects(FORBIDDEN) {
         return Err(OpenError::Seals);
     }
-    // The size could have changed between fstat and the look at the seals; now it cannot.
+    // Behind the look at SHRINK and GROW: before it the size could have changed after it was compared.
     let stat = rustix::fs::fstat(fd).map_err(system)?;
     if u64::try_from(stat.st_size) != Ok(offer.total()) {
         return Err(OpenError::Size);
@@ -171,5 +167,28 @@ impl Drop for Mapping {
         let unmapped = unsafe { rustix::mm::munmap(base, self.len) };
         // It fails for a wrong address only; there is nothing to do about it in a drop.
         debug_assert!(unmapped.is_ok(), "munmap of our own mapping");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layout::Capacities;
+
+    #[test]
+    fn an_offer_of_another_kind_is_neither_made_nor_opened() {
+        let capacities = Capacities::new([4_096; 8]).unwrap();
+        let (name, uid) = ("/eabcdefghijklmnopqrstuvwxyz", rustix::process::geteuid().as_raw());
+        let named = Offer::named(capacities, 7, name).unwrap();
+        assert_eq!(create(&named).map(drop).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        let (_region, fd) = create(&Offer::memfd(capacities, 7)).unwrap();
+        assert!(matches!(open(fd, &named, uid), Err(OpenError::Kind)));
+    }
+
+    #[test]
+    fn pages_that_cannot_be_had_are_an_error() {
+        let small = memory_file().unwrap();
+        rustix::fs::fcntl_add_seals(&small, REQUIRED).unwrap();
+        assert!(reserve_control_pages(small.as_fd()).is_err(), "sealed against growing, with no page at all");
     }
 }
