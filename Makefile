@@ -3,7 +3,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts test demo bench check fmt clean require-node require-rust FORCE
+.PHONY: help build build-native build-ts build-vectors test test-package demo bench check fmt clean require-node require-rust FORCE
 
 # Arguments for `make demo` and `make bench`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
@@ -19,13 +19,18 @@ help: ## list the chores
 
 build: build-native build-ts ## build everything that runs
 
-build-native: $(STAMPS)/native ## build the Rust core as a Node addon, and index.js with index.d.ts
+build-native: $(STAMPS)/native ## build the Rust core as a Node addon, and index.d.ts
 
 build-ts: $(STAMPS)/ts ## compile src/ to dist/
 
-test: build ## run the Rust and the TypeScript tests
+build-vectors: $(STAMPS)/vectors ## build the addon that the vector tests load, which never ships
+
+test: build build-vectors ## run the Rust and the TypeScript tests
 	cargo test --workspace
 	npx vitest run
+
+test-package: build ## pack, install and use what `npm install eipc` gives; ends with a table
+	npx vitest run --config test/package/vitest.config.ts
 
 demo: build ## run the demo: an ENI and an EAI process (ARGS='--speed max --seconds 2')
 	node dist/cli/main.js demo $(ARGS)
@@ -52,6 +57,11 @@ $(STAMPS)/native: $(RUST_SOURCES) $(MODULES) $(if $(wildcard *.node),,FORCE) | r
 
 $(STAMPS)/ts: $(TS_SOURCES) $(STAMPS)/native $(MODULES) $(if $(wildcard dist/index.js),,FORCE)
 	npm run build:ts
+	@mkdir -p $(@D)
+	@touch $@
+
+$(STAMPS)/vectors: $(RUST_SOURCES) $(MODULES) scripts/build-vectors.js $(if $(wildcard target/vectors/*.node),,FORCE) | require-rust
+	npm run build:vectors
 	@mkdir -p $(@D)
 	@touch $@
 

@@ -8,8 +8,10 @@ import { errorFromValue, makeError } from './errors.js';
 import type { EipcError } from './errors.js';
 import { nativeKey } from './key.js';
 import type { NativeClientOptions, Outcome } from './native.js';
-import { connectSettings } from './options.js';
-import type { ConnectOptions, Settings } from './options.js';
+
+import type { ConnectOptions } from './options.js';
+import { connectSettings } from './settings.js';
+import type { Settings } from './settings.js';
 import { suiteNumbers } from './suites.js';
 import { parseAddress, requireSupported } from './transport/address.js';
 import type { SupportedAddress } from './transport/address.js';
@@ -63,6 +65,7 @@ export async function connect(address: string, options: ConnectOptions): Promise
     suites: suiteNumbers(options.suites, target, settings.dangerousPlaintext),
     handshakeTimeout: settings.handshakeTimeout,
     maxSegment: MAX_SEGMENT,
+    pskOnly: settings.pskOnly,
     ...(serverId === undefined ? {} : { serverId }),
   };
   const start = performance.now();

@@ -18,8 +18,10 @@ import { Lifecycle } from './lifecycle.js';
 import { payloadLimits } from './limits.js';
 import type { Message, Priority } from './message.js';
 import type { SessionInfo } from './native.js';
-import { CLOSE_TIMEOUT, integer, waitTimeout } from './options.js';
-import type { CloseOptions, LogRecord, RequestOptions, Settings, WaitOptions } from './options.js';
+import { integer } from './check.js';
+import type { CloseOptions, LogRecord, RequestOptions, WaitOptions } from './options.js';
+import { CLOSE_TIMEOUT, waitTimeout } from './settings.js';
+import type { Settings } from './settings.js';
 import type { Outgoing, RecordShape } from './outgoing.js';
 import { makePeer } from './peer.js';
 import type { Peer } from './peer.js';
@@ -28,6 +30,7 @@ import type { Router } from './router.js';
 import { Sender } from './sender.js';
 import { Counters } from './stats.js';
 import type { EndpointStats } from './stats.js';
+import { ThreadBound } from './thread-bound.js';
 import type { Link, LinkReceiver } from './transport/transport.js';
 
 export type { CloseReason } from './close-reason.js';
@@ -51,7 +54,7 @@ class FlushWait extends Wait<void> {
 }
 
 /** One end of an authenticated connection. */
-export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposable {
+export abstract class Endpoint extends ThreadBound implements AsyncIterable<Message>, AsyncDisposable {
   /** Which end this is. */
   abstract readonly role: 'client' | 'server';
   /** Who is at the other end. */
@@ -80,6 +83,7 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
 
   /** @internal */
   protected constructor(setup: EndpointSetup, letter: 'c' | 's') {
+    super('an endpoint');
     const { link, session, settings } = setup;
     this.#link = link;
     this.#settings = settings;

@@ -10,7 +10,7 @@ import { META_FIXED, Message, messageTypeToByte } from './message.js';
 import type { Origin, Priority } from './message.js';
 import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM } from './native.js';
 import type { Outcome } from './native.js';
-import type { Settings } from './options.js';
+import type { Settings } from './settings.js';
 import type { Outgoing } from './outgoing.js';
 import type { Peer } from './peer.js';
 import type { Requests } from './request.js';
@@ -113,6 +113,8 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
           this.#answerPing(message);
           continue;
         }
+      } else if ((kinds & 0xff) === HEARTBEAT && (descriptors[at + 5] ?? 0) === 0) {
+        continue; // the session's own, by which a silent lane changes its keys (docs/wire.md, "Epochs")
       }
       this.#hand(message);
     }

@@ -8,7 +8,7 @@ import type { Delivered, EipcError } from './errors.js';
 import type { Intake } from './intake.js';
 import type { SendLanes } from './lanes.js';
 import type { Outcome } from './native.js';
-import { CLOSE_TIMEOUT } from './options.js';
+import { CLOSE_TIMEOUT } from './settings.js';
 import type { Requests } from './request.js';
 import type { Sender } from './sender.js';
 import type { Counters } from './stats.js';

@@ -6,12 +6,16 @@ import type { EndpointSetup } from './endpoint.js';
 import { errorFromValue, nativeError } from './errors.js';
 import type { EipcError } from './errors.js';
 import { NativeServer } from './native.js';
-import { listenSettings } from './options.js';
-import type { CloseOptions, ListenOptions, LogRecord, ServerSettings } from './options.js';
+import type { NativeAddress } from './native.js';
+
+import type { CloseOptions, ListenOptions, LogRecord } from './options.js';
+import { listenSettings } from './settings.js';
+import type { ServerSettings } from './settings.js';
 import { Queue } from './queue.js';
 import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';
 import { suiteNumbers } from './suites.js';
+import { ThreadBound } from './thread-bound.js';
 import { parseAddress, requireSupported } from './transport/address.js';
 import type { SupportedAddress } from './transport/address.js';
 import { checkTransportOptions, openAcceptor, startServerLink } from './transport/open.js';
@@ -61,12 +65,13 @@ export async function listen(address: string | readonly string[], options: Liste
 }
 
 /** A server that listens. Iterate over it for the endpoints that authenticate from now on. */
-export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
+export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
   /** Where the messages of every endpoint go; null when each endpoint has its inbox. */
   readonly router: Router | null;
   /** Resolves when the server was closed and its last endpoint is gone. */
   readonly closed: Promise<void>;
   readonly #settings: ServerSettings;
+  readonly #native: NativeServer;
   readonly #acceptors: Acceptor[] = [];
   readonly #endpoints = new Set<ServerEndpoint>();
   readonly #handshaking: Unauthenticated;
@@ -85,7 +90,9 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
 
   /** @internal */
   constructor(settings: ServerSettings) {
+    super('a server');
     this.#settings = settings;
+    this.#native = nativeServer(settings);
     this.router = settings.router;
     this.#handshaking = new Unauthenticated(settings.maxUnauthenticated);
     let resolveClosed: () => void = () => {};
@@ -150,14 +157,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
    * @internal
    */
   async bind(address: SupportedAddress, suites: number[]): Promise<void> {
-    const { serverId, services, sessionTtl, handshakeTimeout } = this.#settings;
-    const sharedMemory = address.transport === 'shm';
-    let native: NativeServer;
-    try {
-      native = new NativeServer({ serverId, services, suites, ttlMs: sessionTtl, handshakeTimeout, sharedMemory });
-    } catch (error) {
-      throw nativeError(error, 'these services cannot be served');
-    }
+    const native = this.#native.address({ suites, sharedMemory: address.transport === 'shm' });
     const acceptor = await openAcceptor(
       address,
       (connection) => this.#accept(connection, address, native),
@@ -166,7 +166,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
     this.#acceptors.push(acceptor);
   }
 
-  #accept(connection: RawConnection, address: SupportedAddress, native: NativeServer): void {
+  #accept(connection: RawConnection, address: SupportedAddress, native: NativeAddress): void {
     this.#counts.accepted += 1;
     const refusal = this.#refusal(connection);
     if (refusal !== undefined) {
@@ -190,8 +190,10 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
         return Endpoint.receiverOf(endpoint);
       },
       failed: (outcome, cause) => {
-        this.#handshaking.delete(link);
+        const place = this.#handshaking.delete(link);
+        if (place === undefined) return; // it was cut for another, which is counted there
         this.#counts.handshakeFailures += 1;
+        if (outcome.isHelloForged === true) this.#handshaking.spend(place.source);
         const error =
           outcome.code === 0
             ? undefined
@@ -199,14 +201,23 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
         this.#log('warn', 'handshake-failed', `the handshake with ${connection.from} failed`, address.text, error);
       },
     });
-    this.#handshaking.add(link, connection.source);
+    const evicted = this.#handshaking.add(link, connection.source);
+    if (evicted === undefined) return;
+    this.#counts[evicted.crowding] += 1;
+    evicted.link.destroy();
+    this.#log(
+      'warn',
+      'refused',
+      `a connection that had proven nothing was cut for a newer one: ${evicted.crowding}`,
+      address.text,
+    );
   }
 
   #refusal({ credentials, source }: RawConnection): Refusal | undefined {
     const isOther = process.getuid !== undefined && credentials !== undefined && credentials.uid !== process.getuid();
     if (isOther) return 'refusedUsers';
     if (this.#endpoints.size >= this.#settings.maxConnections) return 'refusedConnections';
-    return this.#handshaking.refusal(source);
+    return this.#handshaking.hasSpent(source) ? 'refusedSources' : undefined;
   }
 
   #admit(endpoint: ServerEndpoint, link: Link): void {
@@ -235,8 +246,17 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
   }
 }
 
+function nativeServer(settings: ServerSettings): NativeServer {
+  const { serverId, services, sessionTtl, handshakeTimeout, allowPskOnly } = settings;
+  try {
+    return new NativeServer({ serverId, services, ttlMs: sessionTtl, handshakeTimeout, allowPskOnly });
+  } catch (error) {
+    throw nativeError(error, 'these services cannot be served');
+  }
+}
+
 /** Why a connection was closed before its handshake: the counter that counts it. */
-type Refusal = 'refusedUsers' | 'refusedConnections' | 'refusedUnauthenticated' | 'refusedSources';
+type Refusal = 'refusedUsers' | 'refusedConnections' | 'refusedSources';
 
 /** One iteration over new endpoints. Holds only open ones, so that the connection limit bounds it. */
 class EndpointReader implements AsyncIterableIterator<ServerEndpoint> {

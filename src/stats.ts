@@ -57,9 +57,9 @@ export interface ServerStats {
   readonly handshakeFailures: number;
   /** Connections closed at once because `maxConnections` was reached. */
   readonly refusedConnections: number;
-  /** Connections closed at once because `maxUnauthenticated` was reached. */
+  /** Connections that were cut in their handshake for a newer one because `maxUnauthenticated` was reached. */
   readonly refusedUnauthenticated: number;
-  /** Connections closed at once because their source had its half of `maxUnauthenticated`. Only on networks. */
+  /** The same because their source had its half of `maxUnauthenticated`, or closed at once because it had sent too many wrong hellos. Only on networks. */
   readonly refusedSources: number;
   /** Connections closed at once because the kernel names another user. */
   readonly refusedUsers: number;

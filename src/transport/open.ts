@@ -3,8 +3,9 @@
  */
 import type { EipcError } from '../errors.js';
 import { ShmSession, StreamSession, threadPoller } from '../native.js';
-import type { NativeClientOptions, NativeServer, UnixSocket } from '../native.js';
-import type { Settings, WaitStrategy } from '../options.js';
+import type { NativeAddress, NativeClientOptions, UnixSocket } from '../native.js';
+import type { WaitStrategy } from '../options.js';
+import type { Settings } from '../settings.js';
 import type { SupportedAddress } from './address.js';
 import { socketPath } from './address.js';
 import type { ByteStream } from './byte-stream.js';
@@ -105,17 +106,17 @@ export function startClientLink(
 export function startServerLink(
   connection: RawConnection,
   address: SupportedAddress,
-  server: NativeServer,
+  native: NativeAddress,
   settings: Settings,
   observer: LinkObserver,
 ): Link {
   if (address.transport === 'shm') {
     const wait = WAIT_NUMBERS[settings.wait];
     return startShm(connection, observer, (socket, onEvent) =>
-      ShmSession.server(threadPoller(), socket, server, wait, onEvent),
+      ShmSession.server(threadPoller(), socket, native, wait, onEvent),
     );
   }
-  return startStream(connection, address, StreamSession.server(server), settings, observer);
+  return startStream(connection, address, StreamSession.server(native), settings, observer);
 }
 
 /**

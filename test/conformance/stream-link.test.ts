@@ -10,9 +10,9 @@ import { Endpoint } from '../../src/endpoint.js';
 import { nativeKey } from '../../src/key.js';
 import { NativeServer, StreamSession } from '../../src/native.js';
 import type { Outcome } from '../../src/native.js';
-import { connectSettings } from '../../src/options.js';
+import { connectSettings } from '../../src/settings.js';
 import { ServerEndpoint } from '../../src/server.js';
-import type { ByteStream } from '../../src/transport/byte-stream.js';
+import type { ByteReader, ByteStream } from '../../src/transport/byte-stream.js';
 import { memoryPair } from '../../src/transport/memory.js';
 import { StreamLink } from '../../src/transport/stream.js';
 import type { LinkObserver } from '../../src/transport/transport.js';
@@ -62,12 +62,11 @@ async function join(clientStream: ByteStream, serverStream: ByteStream): Promise
   const server = new NativeServer({
     serverId: 'eipc',
     services: [{ id: 'eni', keys: [key], capabilities: [] }],
-    suites: [1],
     ttlMs: 0,
     handshakeTimeout: 10_000,
-    sharedMemory: false,
-  });
-  const client = { serviceId: 'eni', key, suites: [1], handshakeTimeout: 10_000, maxSegment: 0 };
+    allowPskOnly: false,
+  }).address({ suites: [1], sharedMemory: false });
+  const client = { serviceId: 'eni', key, suites: [1], handshakeTimeout: 10_000, maxSegment: 0, pskOnly: false };
   return Promise.all([
     opened(clientStream, StreamSession.client(client), ClientEndpoint),
     opened(serverStream, StreamSession.server(server), ServerEndpoint),
@@ -152,6 +151,22 @@ describe('a stream link', () => {
     await expect(server.receive({ timeout: 5_000 })).rejects.toMatchObject({ code: 'EIPC_TRUNCATED' });
   });
 
+  it('a stream that breaks while a chunk waits loses nothing of the chunk', async () => {
+    const [clientStream, serverStream] = memoryPair();
+    const start = serverStream.start.bind(serverStream);
+    let reader: ByteReader | undefined;
+    serverStream.start = (given) => start((reader = given));
+    const [client, server] = await join(clientStream, serverStream);
+    const total = 1_100;
+    for (let n = 0; n < total; n += 1) void client.send({ type: 'chat', payload: { n } });
+    await client.flush();
+    await expect.poll(() => server.stats().waiting).toBe(1_024);
+    // As a socket does that was reset: at once, whatever is still waiting to be read.
+    reader?.ended(new Error('reset'));
+    for (let n = 0; n < total; n += 1) expect((await server.receive({ timeout: 5_000 })).payload).toEqual({ n });
+    await expect(server.receive({ timeout: 5_000 })).rejects.toMatchObject({ code: 'EIPC_TRUNCATED' });
+  });
+
   // The attacker has the stream and no key.
   it.each([
     ['nothing', Buffer.alloc(0)],
@@ -163,11 +178,10 @@ describe('a stream link', () => {
     const server = new NativeServer({
       serverId: 'eipc',
       services: [{ id: 'eni', keys: [key], capabilities: [] }],
-      suites: [1],
       ttlMs: 0,
       handshakeTimeout: 10_000,
-      sharedMemory: false,
-    });
+      allowPskOnly: false,
+    }).address({ suites: [1], sharedMemory: false });
     const waiting = opened(stream, StreamSession.server(server), ServerEndpoint);
     if (bytes.length > 0) attacker.write(bytes, () => {});
     attacker.end();

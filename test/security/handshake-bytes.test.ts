@@ -58,13 +58,18 @@ describe('every byte of the', () => {
     });
   });
 
-  // The server has verified ClientFinish, so that its end is open until the client's refusal, which has no tag.
+  // The server has verified ClientFinish, so that its end is open until the client's refusal, which is sealed for it.
   test('SessionAccept: the client refuses it, and the session the server had opened carries nothing', async () => {
     await forEveryByte({ direction: 's2c', index: 1 }, async (run) => {
       expect(run.clientCode, run.what).toBe(judge(run.changed, MAX_FRAME_SIZE, 'INTEGRITY'));
-      expect(run.answers('c2s').slice(2), run.what).toEqual([PLAIN_ALERT]);
+      const [alert, ...more] = run.answers('c2s').slice(2);
+      expect(more, run.what).toEqual([]);
+      expect(readPreamble(alert ?? Buffer.alloc(0), FLAG_TAG, MAX_FRAME_SIZE), run.what).toMatchObject({ type: 'E' });
       const server = await scene.nextEndpoint();
-      expect(await within(server.closed, run.what), run.what).toMatchObject({ code: 'EIPC_INTEGRITY' });
+      expect(await within(server.closed, run.what), run.what).toMatchObject({
+        code: 'EIPC_PROTOCOL',
+        error: { code: 'EIPC_HANDSHAKE_FAILED' },
+      });
       expect(await readAll(server), run.what).toEqual([]);
     });
   });

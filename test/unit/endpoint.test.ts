@@ -20,6 +20,15 @@ describe('sending', () => {
     );
   });
 
+  // A lane that is silent for an hour sends one by itself: no application asked for it.
+  it('keeps a heartbeat without payload and request id from the application', async () => {
+    const { client, server } = makePair();
+    await client.send({ type: 'heartbeat' });
+    await client.send({ type: 'heartbeat', payload: { service: 'eni.min', status: 'ok' } });
+    expect((await server.receive()).payload).toEqual({ service: 'eni.min', status: 'ok' });
+    expect(server.stats().received[2]).toBe(2);
+  });
+
   it('copies the payload before it returns', async () => {
     const { client, server } = makePair();
     const bytes = new Uint8Array([1, 2, 3]);

@@ -5,7 +5,7 @@ import type { Priority } from '../../src/message.js';
 import type { Outcome, SessionInfo } from '../../src/native.js';
 import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM, RECORD_HEADER } from '../../src/native.js';
 import type { CommonOptions } from '../../src/options.js';
-import { connectSettings } from '../../src/options.js';
+import { connectSettings } from '../../src/settings.js';
 import { RECORD } from '../../src/outgoing.js';
 import { ServerEndpoint } from '../../src/server.js';
 import type { Link, LinkReceiver } from '../../src/transport/transport.js';

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { connect, Key, listen, Router } from '../../src/index.js';
-import { connectSettings, listenSettings, waitTimeout } from '../../src/options.js';
+import { connectSettings, listenSettings, waitTimeout } from '../../src/settings.js';
 import type { ConnectOptions, ListenOptions } from '../../src/options.js';
 import { suiteNumbers } from '../../src/suites.js';
 import { parseAddress } from '../../src/transport/address.js';
@@ -28,6 +28,7 @@ describe('options', () => {
       serverId: 'eipc',
       maxConnections: 64,
       maxUnauthenticated: 64,
+      allowPskOnly: false,
       sessionTtl: 0,
     });
     expect(listenSettings(SERVER).router).toBeInstanceOf(Router);

@@ -39,6 +39,12 @@ impl Ended {
 
     /// As JavaScript sees it.
     pub(crate) fn outcome(&self) -> Outcome {
-        Outcome { code: self.code, by_peer: self.by_peer, context: self.context.clone(), reason: self.reason }
+        Outcome {
+            code: self.code,
+            by_peer: self.by_peer,
+            context: self.context.clone(),
+            reason: self.reason,
+            is_hello_forged: None,
+        }
     }
 }

@@ -46,6 +46,8 @@ pub struct Outcome {
     pub context: String,
     /// The reason of the authenticated close, 0 to 3.
     pub reason: u8,
+    /// True when the handshake failed by a malformed hello or one with a wrong tag, which counts against its source.
+    pub is_hello_forged: Option<bool>,
 }
 
 /// An exception whose `code` is the table's name: only for calls that return no number.

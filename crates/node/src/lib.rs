@@ -11,6 +11,7 @@
 #![allow(unreachable_pub, reason = "what JavaScript reaches is exported by attribute, not by path")]
 
 mod batch;
+mod bytes;
 mod callback;
 mod cleanup;
 mod clock;
@@ -18,6 +19,7 @@ mod clock;
 mod control_socket;
 mod ended;
 mod error;
+mod event_loop;
 mod hot;
 mod key;
 mod options;
@@ -31,4 +33,9 @@ mod shm_session;
 mod stream_session;
 #[cfg(unix)]
 mod unix;
-mod uv;
+#[cfg(feature = "vectors")]
+mod vectors;
+
+/// The version of this addon; the JavaScript beside it must have the same.
+#[napi_derive::napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

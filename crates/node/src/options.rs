@@ -25,6 +25,8 @@ pub struct NativeClientOptions<'a> {
     pub handshake_timeout: u32,
     /// Largest segment it maps, bytes; shared memory only.
     pub max_segment: u32,
+    /// Whether it does without X25519.
+    pub psk_only: bool,
 }
 
 impl NativeClientOptions<'_> {
@@ -35,6 +37,7 @@ impl NativeClientOptions<'_> {
         config.suites = Suites::of(&suites(&self.suites)?);
         config.features = features(shared_memory);
         config.handshake_timeout = Duration::from_millis(self.handshake_timeout.into());
+        config.psk_only = self.psk_only;
         Ok(config)
     }
 }
@@ -50,30 +53,43 @@ pub struct NativeService<'a> {
     pub capabilities: Vec<String>,
 }
 
-/// What a server brings to all connections of one `listen`.
+/// What a server brings to all its connections.
 #[napi(object, object_to_js = false)]
 pub struct NativeServerOptions<'a> {
     /// Its own id.
     pub server_id: String,
     /// Who may connect.
     pub services: Vec<NativeService<'a>>,
-    /// Numbers of the suites it accepts, best first.
-    pub suites: Vec<u32>,
     /// Milliseconds a session lives; 0 for ever.
     pub ttl_ms: f64,
     /// Milliseconds for a whole handshake.
     pub handshake_timeout: u32,
+    /// Whether it accepts clients without X25519.
+    pub allow_psk_only: bool,
+}
+
+/// Identity and keys of a server, and what its handshakes share wherever they come in.
+#[napi]
+pub struct NativeServer {
+    config: ServerConfig,
+}
+
+/// What differs between the addresses of a server.
+#[napi(object, object_to_js = false)]
+pub struct NativeAddressOptions {
+    /// Numbers of the suites it accepts, best first.
+    pub suites: Vec<u32>,
     /// Whether its connections use shared memory.
     pub shared_memory: bool,
 }
 
-/// Identity, keys and suites of one address of a server.
+/// A server at one of its addresses.
 #[napi]
-pub struct NativeServer {
+pub struct NativeAddress {
     config: Arc<ServerConfig>,
 }
 
-impl NativeServer {
+impl NativeAddress {
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
     }
@@ -93,8 +109,6 @@ impl NativeServer {
             }
         }
         let mut config = ServerConfig::new(&options.server_id, Box::new(table));
-        config.suites = suites(&options.suites)?;
-        config.features = features(options.shared_memory);
         #[allow(
             clippy::cast_possible_truncation,
             clippy::cast_sign_loss,
@@ -103,7 +117,17 @@ impl NativeServer {
         let ttl_ms = options.ttl_ms as u64;
         config.ttl_ms = ttl_ms;
         config.handshake_timeout = Duration::from_millis(options.handshake_timeout.into());
-        Ok(Self { config: Arc::new(config) })
+        config.allow_psk_only = options.allow_psk_only;
+        Ok(Self { config })
+    }
+
+    /// Returns this server at an address.
+    #[napi]
+    pub fn address(&self, options: NativeAddressOptions) -> Result<NativeAddress, String> {
+        let mut config = self.config.clone();
+        config.suites = suites(&options.suites)?;
+        config.features = features(options.shared_memory);
+        Ok(NativeAddress { config: Arc::new(config) })
     }
 }
 

@@ -2,19 +2,23 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use eipc_core::crypto::random::Random;
 use eipc_core::wire::{Deframed, Deframer};
-use eipc_core::{CloseFrame, Code, Connection, Error as Fault, Received, State};
+use eipc_core::{
+    ClientConfig, CloseFrame, Code, Connection, Error as Fault, Received, ServerConfig, State, Time,
+};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::batch::{Delivery, PREFIX, Record, flag};
+use crate::bytes;
 use crate::clock;
 use crate::ended::Ended;
 use crate::error::{Outcome, exception};
 use crate::hot;
-use crate::options::{NativeClientOptions, NativeServer, SessionInfo};
+use crate::options::{NativeAddress, NativeClientOptions, SessionInfo};
 
 pub(crate) struct StreamInner {
     connection: RefCell<Connection>,
@@ -26,12 +30,12 @@ pub(crate) struct StreamInner {
 }
 
 impl StreamInner {
-    fn new(connection: Connection) -> Rc<Self> {
+    fn new(connection: Connection, random: Random) -> Rc<Self> {
         let limit = connection.frame_limit();
         Rc::new(Self {
             connection: RefCell::new(connection),
             deframer: RefCell::new(Deframer::new(limit)),
-            random: Random::system(),
+            random,
             ended: RefCell::new(None),
             peer_close: RefCell::new(None),
             told_state: Cell::new(0),
@@ -140,8 +144,12 @@ impl StreamInner {
             .map(|deadline| clock::milliseconds_between(clock::now(), deadline))
     }
 
-    fn end(&self, ended: Ended) {
-        self.ended.borrow_mut().get_or_insert(ended);
+    /// Runs `work` on the connection; what fails ends the session.
+    fn with(&self, work: impl FnOnce(&mut Connection, Time) -> std::result::Result<(), Fault>) {
+        let done = work(&mut self.connection.borrow_mut(), clock::now());
+        if let Err(error) = done {
+            self.ended.borrow_mut().get_or_insert(Ended::by_fault(&error));
+        }
     }
 }
 
@@ -181,45 +189,56 @@ pub struct StreamCalls<'a> {
     pub seal: Unknown<'a>,
 }
 
+impl StreamSession {
+    pub(crate) fn begin_client(config: ClientConfig, random: Random) -> std::result::Result<Self, Fault> {
+        let connection = Connection::client(config, &random, clock::now())?;
+        Ok(Self { inner: StreamInner::new(connection, random) })
+    }
+
+    pub(crate) fn begin_server(config: Arc<ServerConfig>, random: Random) -> Self {
+        Self { inner: StreamInner::new(Connection::server(config, clock::now()), random) }
+    }
+
+    /// The connection itself, for the vectors.
+    #[cfg(feature = "vectors")]
+    pub(crate) fn connection(&self) -> &RefCell<Connection> {
+        &self.inner.connection
+    }
+}
+
 #[napi]
 impl StreamSession {
     /// Starts the client's side; its hello waits in `takeTransmit`.
     #[napi(factory)]
     pub fn client(options: NativeClientOptions) -> Result<Self, String> {
-        let config = options.config(false)?;
-        let connection =
-            Connection::client(config, &Random::system(), clock::now()).map_err(|error| exception(&error))?;
-        Ok(Self { inner: StreamInner::new(connection) })
+        Self::begin_client(options.config(false)?, Random::system()).map_err(|error| exception(&error))
     }
 
     /// Starts the server's side.
     #[napi(factory)]
     #[must_use]
-    pub fn server(server: &NativeServer) -> Self {
-        Self { inner: StreamInner::new(Connection::server(server.config(), clock::now())) }
+    pub fn server(address: &NativeAddress) -> Self {
+        Self::begin_server(address.config(), Random::system())
     }
 
     /// Makes the calls that run once per batch.
     #[napi]
     pub fn calls<'a>(&self, env: &'a Env) -> Result<StreamCalls<'a>> {
-        let made = |body| -> Result<Unknown<'a>> {
-            let raw = hot::function(env.raw(), Rc::clone(&self.inner), body)?;
-            // SAFETY: a live value of this environment, made just now.
-            unsafe { Unknown::from_napi_value(env.raw(), raw) }
-        };
-        Ok(StreamCalls { receive: made(StreamInner::receive)?, seal: made(StreamInner::seal)? })
+        Ok(StreamCalls {
+            receive: hot::function(env, &self.inner, StreamInner::receive)?,
+            seal: hot::function(env, &self.inner, StreamInner::seal)?,
+        })
     }
 
     /// Takes the control-plane bytes to write now: behind frames sealed earlier, before those sealed later.
-    #[napi]
-    #[must_use]
-    pub fn take_transmit(&self) -> Option<Uint8Array> {
+    #[napi(ts_return_type = "Uint8Array | null")]
+    pub fn take_transmit<'a>(&self, env: &'a Env) -> Result<Option<Unknown<'a>>> {
         let mut connection = self.inner.connection.borrow_mut();
         let mut bytes = Vec::new();
         while let Some(frame) = connection.poll_transmit() {
             bytes.extend_from_slice(&frame);
         }
-        (!bytes.is_empty()).then(|| Uint8Array::from(bytes))
+        (!bytes.is_empty()).then(|| bytes::copied(env, &bytes)).transpose()
     }
 
     /// Returns the milliseconds until `handleTimeout` must be called, −1 for never.
@@ -232,38 +251,26 @@ impl StreamSession {
     /// Tells the session that its time has come.
     #[napi]
     pub fn handle_timeout(&self) {
-        let handled = self.inner.connection.borrow_mut().handle_timeout(clock::now());
-        if let Err(error) = handled {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.handle_timeout(now));
     }
 
     /// Tells the session that the stream has ended.
     #[napi]
     pub fn handle_end(&self) {
-        let handled = self.inner.connection.borrow_mut().handle_end(clock::now());
-        if let Err(error) = handled {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.handle_end(now));
     }
 
     /// Starts the authenticated close (0 normal, 1 time, 2 revoked, 3 shutdown); idempotent.
     #[napi]
     pub fn close(&self, reason: u32) {
         let reason = crate::options::close_reason(reason);
-        let closed = self.inner.connection.borrow_mut().close(reason, None, clock::now());
-        if let Err(error) = closed {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.close(reason, None, now));
     }
 
     /// Answers the peer's X, once everything before it was delivered.
     #[napi]
     pub fn finish_close(&self) {
-        let finished = self.inner.connection.borrow_mut().finish_close(None, clock::now());
-        if let Err(error) = finished {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.finish_close(None, now));
     }
 
     /// 0 handshaking, 1 open, 2 closing, 3 closed.
@@ -284,10 +291,12 @@ impl StreamSession {
     #[napi]
     #[must_use]
     pub fn outcome(&self) -> Option<Outcome> {
+        let connection = self.inner.connection.borrow();
         if let Some(ended) = self.inner.ended.borrow().as_ref() {
-            return Some(ended.outcome());
+            let is_hello_forged = connection.is_hello_forged().then_some(true);
+            return Some(Outcome { is_hello_forged, ..ended.outcome() });
         }
-        let is_over = self.inner.connection.borrow().state() == State::Closed;
+        let is_over = connection.state() == State::Closed;
         is_over.then(|| Ended::by_agreement(self.inner.peer_close.borrow().as_ref()).outcome())
     }
 }

@@ -58,14 +58,14 @@ struct KeyState {
 /// One handshake between hello and finish; gives its place back when dropped.
 #[derive(Debug)]
 pub(crate) struct HalfOpen {
-    server: Arc<ServerConfig>,
+    admission: Arc<Admission>,
     key_id: u64,
 }
 
 /// The id of a live session, unique among its server's; given back when dropped.
 #[derive(Debug)]
 pub(crate) struct LiveSession {
-    server: Arc<ServerConfig>,
+    admission: Arc<Admission>,
     id: u64,
 }
 
@@ -78,7 +78,7 @@ impl Admission {
 
 impl HalfOpen {
     /// Admits a hello whose tag verified.
-    pub(crate) fn admit(server: &Arc<ServerConfig>, key_id: u64, nonce: [u8; 32], now: Time) -> Result<Self> {
+    pub(crate) fn admit(server: &ServerConfig, key_id: u64, nonce: [u8; 32], now: Time) -> Result<Self> {
         let limits = server.admission;
         let mut shared = server.shared.shared();
         shared.make_room(key_id);
@@ -105,13 +105,13 @@ impl HalfOpen {
         }
         key.tokens = rest;
         key.half_open += 1;
-        Ok(Self { server: Arc::clone(server), key_id })
+        Ok(Self { admission: Arc::clone(&server.shared), key_id })
     }
 }
 
 impl Drop for HalfOpen {
     fn drop(&mut self) {
-        if let Some(key) = self.server.shared.shared().keys.get_mut(&self.key_id) {
+        if let Some(key) = self.admission.shared().keys.get_mut(&self.key_id) {
             key.half_open = key.half_open.saturating_sub(1);
         }
     }
@@ -119,12 +119,12 @@ impl Drop for HalfOpen {
 
 impl LiveSession {
     /// Draws an id that no live session has.
-    pub(crate) fn register(server: &Arc<ServerConfig>, random: &Random) -> Result<Self> {
+    pub(crate) fn register(server: &ServerConfig, random: &Random) -> Result<Self> {
         let mut shared = server.shared.shared();
         for _ in 0..ID_DRAWS {
             let id = random.array().map(u64::from_be_bytes).map_err(|_| no_randomness())?;
             if id != 0 && shared.sessions.insert(id) {
-                return Ok(Self { server: Arc::clone(server), id });
+                return Ok(Self { admission: Arc::clone(&server.shared), id });
             }
         }
         Err(Error::new(Code::Internal, "no unused session id"))
@@ -137,7 +137,7 @@ impl LiveSession {
 
 impl Drop for LiveSession {
     fn drop(&mut self) {
-        self.server.shared.shared().sessions.remove(&self.id);
+        self.admission.shared().sessions.remove(&self.id);
     }
 }
 
@@ -182,10 +182,10 @@ mod tests {
     use super::*;
     use crate::session::KeyTable;
 
-    fn server(limits: AdmissionLimits) -> Arc<ServerConfig> {
+    fn server(limits: AdmissionLimits) -> ServerConfig {
         let mut config = ServerConfig::new("eipc", Box::new(KeyTable::new()));
         config.admission = limits;
-        Arc::new(config)
+        config
     }
 
     fn nonce(number: u32) -> [u8; 32] {
@@ -203,6 +203,24 @@ mod tests {
         assert!(admit(1, 1) && !admit(1, 1) && admit(2, 1));
         assert!(admit(1, 2) && admit(1, 3) && !admit(1, 1));
         assert!(admit(1, 4) && admit(1, 1), "forgotten after three others");
+    }
+
+    #[test]
+    fn a_clone_is_the_same_server_at_another_address() {
+        let one = server(AdmissionLimits { half_open: 2, burst: 3, ..AdmissionLimits::default() });
+        let other = one.clone();
+        let admit = |server, number| HalfOpen::admit(server, 1, nonce(number), Time(0));
+        let first = admit(&one, 1).unwrap();
+        assert!(admit(&other, 1).is_err(), "the nonce was used at the other address");
+        let second = admit(&other, 2).unwrap();
+        assert!(admit(&one, 3).is_err(), "half-open places are counted together");
+        drop(first);
+        let _third = admit(&one, 4).unwrap();
+        drop(second);
+        assert!(admit(&other, 5).is_err(), "the rate is shared");
+        let ids = Random::fixed(&[7_u64, 7, 9].map(u64::to_be_bytes).concat());
+        let _seven = LiveSession::register(&one, &ids).unwrap();
+        assert_eq!(LiveSession::register(&other, &ids).unwrap().id(), 9, "7 lives at the other address");
     }
 
     #[test]

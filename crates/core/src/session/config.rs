@@ -52,7 +52,9 @@ impl ClientConfig {
     }
 }
 
-/// What a server brings to all its connections.
+/// What a server brings to all its connections at one address. A clone is the same server at another
+/// address: it shares the keys, the nonces they have used, their rates, and the ids of live sessions.
+#[derive(Clone)]
 pub struct ServerConfig {
     /// The server's own id, told in SessionAccept; 1..=64 of `[a-z0-9._-]`, or every client refuses it.
     pub server_id: String,
@@ -74,8 +76,8 @@ pub struct ServerConfig {
     /// How much one key may ask.
     pub admission: AdmissionLimits,
     /// Where keys are found.
-    pub keys: Box<dyn KeyStore>,
-    pub(super) shared: Admission,
+    pub keys: Arc<dyn KeyStore>,
+    pub(super) shared: Arc<Admission>,
     /// Stands in for an unknown key, so that the work is the same. No secret: a tag under it is refused too.
     pub(super) dummy: Option<Arc<Psk>>,
 }
@@ -94,8 +96,8 @@ impl ServerConfig {
             channel_binding: [0; 32],
             handshake_timeout: HANDSHAKE_TIMEOUT,
             admission: AdmissionLimits::default(),
-            keys,
-            shared: Admission::default(),
+            keys: Arc::from(keys),
+            shared: Arc::default(),
             dummy: Psk::new(&[0xff; 32]).ok().map(Arc::new),
         }
     }

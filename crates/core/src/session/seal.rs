@@ -85,14 +85,14 @@ impl Sealer {
         self.lanes.iter().filter(move |(_, lane)| now >= lane.due()).map(|(lane, _)| lane)
     }
 
-    /// Lays out a heartbeat of a lane for [`Sealer::seal`] as [`Kind::Heartbeat`] with
+    /// Lays out a heartbeat of a lane, without payload, for [`Sealer::seal`] as [`Kind::Heartbeat`] with
     /// [`MetaKind::Json`]; returns the length of the meta and the frame.
     ///
     /// # Errors
     /// None is expected: the meta is well-formed.
     pub fn heartbeat(&self, lane: Lane) -> Result<(usize, Vec<u8>)> {
         let meta = header_json::write(&Meta { priority: lane, ..Meta::default() })?;
-        Ok((meta.len(), self.lay_out(meta.as_bytes(), b"{}")))
+        Ok((meta.len(), self.lay_out(meta.as_bytes(), b"")))
     }
 
     /// Returns how many bytes a frame with this meta and payload has.

@@ -45,7 +45,7 @@ fn ends(at: At) -> (End, End) {
     let steps = match at {
         At::ClientAwaitsServerHello | At::ServerAwaitsHello => 0,
         At::ServerAwaitsFinish => 1,
-        At::ClientAwaitsAccept => 2,
+        At::ClientAwaitsAccept => 3,
         _ => 4,
     };
     for step in 0..steps {
@@ -82,7 +82,21 @@ fn ends(at: At) -> (End, End) {
     (end, peer)
 }
 
+/// Bytes of a length prefix.
+const PREFIX: usize = 4;
 const BARE_ALERT: &[u8] = b"EIPC\x00\x02E\x00\x00\x00\x00\x00\x00\x00\x00\x04\x01\x00\x00\x00";
+
+/// Checks what `peer` is told by an end that gave up in its handshake: a server that has verified
+/// ClientFinish counts the session open, and takes nothing without a tag.
+fn assert_refusal(at: At, bytes: &[u8], peer: &mut End) {
+    let seen = code(&peer.receive(bytes, Time(0)));
+    if at == At::ClientAwaitsAccept {
+        assert_eq!(seen, Some(Code::HandshakeFailed), "{at:?}");
+        assert_eq!(bytes[11], 1, "sealed");
+    } else {
+        assert_eq!(bytes, prefixed(BARE_ALERT), "{at:?}");
+    }
+}
 
 #[test]
 fn an_alert_without_a_tag_is_the_loss_of_a_handshake_and_an_attack_later() {
@@ -131,7 +145,7 @@ fn closing_says_so_once_in_a_session_and_gives_up_a_handshake() {
         let bytes = end.transmit();
         match at {
             _ if at.is_handshaking() => {
-                assert_eq!(bytes, prefixed(BARE_ALERT), "{at:?}");
+                assert_refusal(at, &bytes, &mut peer);
                 assert_eq!(end.connection.state(), State::Closed);
             }
             At::Open | At::Draining => {
@@ -187,7 +201,7 @@ fn an_abort_tells_the_peer_unless_this_side_has_ended() {
         assert_eq!(end.connection.state(), State::Closed);
         let bytes = end.transmit();
         match at {
-            _ if at.is_handshaking() => assert_eq!(bytes, prefixed(BARE_ALERT), "{at:?}"),
+            _ if at.is_handshaking() => assert_refusal(at, &bytes, &mut peer),
             At::Open => assert_eq!(code(&peer.receive(&bytes, Time(0))), Some(Code::ClosedByPeer)),
             _ => assert!(bytes.is_empty(), "{at:?}"),
         }
@@ -206,4 +220,48 @@ fn nothing_is_sealed_but_in_an_open_session() {
         assert_eq!(segment, if at == At::Open { Code::Protocol } else { Code::Closed }, "{at:?}");
         assert_eq!(end.connection.export(b"label", &mut [0; 32]).is_ok(), at.has_session(), "{at:?}");
     }
+}
+
+#[test]
+fn a_handshake_that_takes_too_long_is_given_up_as_by_hand() {
+    let late = Time(10_000_000_001);
+    for at in STATES.into_iter().filter(|at| at.is_handshaking()) {
+        for by_frame in [false, true] {
+            let (mut end, mut peer) = ends(at);
+            let told = if by_frame {
+                code(&end.receive(&prefixed(BARE_ALERT), late))
+            } else {
+                end.connection.handle_timeout(late).err().map(|error| error.code)
+            };
+            assert_eq!(told, Some(Code::Timeout), "{at:?}");
+            assert_refusal(at, &end.transmit(), &mut peer);
+        }
+    }
+}
+
+#[test]
+fn a_session_accept_that_was_edited_is_refused_by_a_sealed_alert() {
+    // The attacker edits the server's first protected frame on the wire: every byte of it in turn.
+    let accept_len = ends_with_accept().1.len();
+    for at in 0..accept_len - PREFIX {
+        let (mut pair, mut accept) = ends_with_accept();
+        accept[PREFIX + at] ^= 1;
+        assert!(code(&pair.client.receive(&accept, Time(0))).is_some(), "byte {at}");
+        let alert = pair.client.transmit();
+        assert_eq!(alert[11], 1, "sealed");
+        assert_eq!(code(&pair.server.receive(&alert, Time(0))), Some(Code::HandshakeFailed), "byte {at}");
+    }
+}
+
+/// Returns a pair of which only the server has a session, and the bytes that tell the client.
+fn ends_with_accept() -> (Pair, Vec<u8>) {
+    let mut pair = pair_of(client(), server());
+    let hello = pair.client.transmit();
+    pair.server.receive(&hello, Time(0));
+    let server_hello = pair.server.transmit();
+    pair.client.receive(&server_hello, Time(0));
+    let finish = pair.client.transmit();
+    pair.server.receive(&finish, Time(0));
+    let accept = pair.server.transmit();
+    (pair, accept)
 }

@@ -15,6 +15,7 @@ export interface Place {
 /** One line for each transport. */
 export const PLACES: readonly Place[] = [
   { scheme: 'unix', carriesMessages: true },
+  { scheme: 'tcp', carriesMessages: true },
   { scheme: 'shm', carriesMessages: false },
 ];
 

@@ -6,7 +6,6 @@
 use super::Failure;
 use crate::crypto::random::Random;
 use crate::error::{Code, Error};
-use crate::message::Kind;
 use crate::session::control::Alert;
 use crate::session::handshake_v2::{AwaitAccept, AwaitFinish, AwaitServerHello, Established, ServerStart};
 use crate::time::Time;
@@ -45,6 +44,15 @@ impl Handshaking {
         }
     }
 
+    /// Returns what the peer is told when this side gives up.
+    pub(super) fn alert(&mut self, now: Time) -> Vec<u8> {
+        let sealed = match self {
+            Self::Accept(client) => client.alert(now),
+            _ => None,
+        };
+        sealed.unwrap_or_else(|| Alert::HandshakeRefused.unprotected_frame())
+    }
+
     /// Takes the peer's frame; a failure leaves nothing to go on from.
     pub(super) fn handle_frame(self, frame: &mut [u8], random: &Random, now: Time) -> Result<Step, Failure> {
         if Alert::is_unprotected(frame) {
@@ -68,13 +76,9 @@ impl Handshaking {
                 Ok(Step { transmit: Some(finish), next: Next::Step(Self::Accept(Box::new(next))) })
             }
             Self::Accept(await_accept) => {
-                let established = await_accept.receive_or_reject(frame).map_err(|rejected| {
-                    // The server counts itself open and would take an alert without a tag for an attack.
-                    let sealed = rejected.sealer.and_then(|mut sealer| {
-                        sealer.seal_control(Kind::Alert, &Alert::HandshakeRefused.payload(), now).ok()
-                    });
-                    let failure = Failure::handshake(rejected.error);
-                    Failure { alert: sealed.or(failure.alert), ..failure }
+                let established = await_accept.receive_or_reject(frame).map_err(|rejected| Failure {
+                    alert: Some(Self::Accept(rejected.client).alert(now)),
+                    ..Failure::silent(rejected.error)
                 })?;
                 Ok(Step { transmit: None, next: Next::Established(Box::new(established)) })
             }

@@ -16,7 +16,9 @@ use self::handshaking::{Handshaking, Next};
 use self::open_session::OpenSession;
 pub use self::received::{Received, State};
 use super::config::{ClientConfig, ServerConfig, Session};
-use super::control::{Alert, CloseReason};
+use super::control::CloseReason;
+#[cfg(feature = "deterministic")]
+use super::handshake_v2::Planes;
 use super::handshake_v2::{ClientStart, ServerStart};
 use super::open::Opener;
 use super::seal::Sealer;
@@ -138,12 +140,12 @@ impl Connection {
         random: &Random,
         now: Time,
     ) -> core::result::Result<Received<'a>, Failure> {
-        if now >= self.handshake_deadline {
-            return Err(Failure::handshake(timed_out()));
-        }
-        let Phase::Handshaking(step) = core::mem::replace(&mut self.phase, Phase::Closed) else {
+        let Phase::Handshaking(mut step) = core::mem::replace(&mut self.phase, Phase::Closed) else {
             return Err(Failure::silent(Error::new(Code::Internal, "no handshake to move on")));
         };
+        if now >= self.handshake_deadline {
+            return Err(Failure { alert: Some(step.alert(now)), ..Failure::silent(timed_out()) });
+        }
         let step = step.handle_frame(frame, random, now)?;
         if let Some(answer) = step.transmit {
             self.push(&answer);
@@ -214,7 +216,9 @@ impl Connection {
             Phase::Closed => return Ok(()),
             Phase::Open(open) => open.handle_timeout(now),
             Phase::Handshaking(_) if now < self.handshake_deadline => return Ok(()),
-            Phase::Handshaking(_) => Err(Failure::handshake(timed_out())),
+            Phase::Handshaking(step) => {
+                Err(Failure { alert: Some(step.alert(now)), ..Failure::silent(timed_out()) })
+            }
         };
         match outcome {
             Ok(due) => {
@@ -306,8 +310,9 @@ impl Connection {
                 }
                 Ok(())
             }
-            Phase::Handshaking(_) => {
-                self.fail(Failure::handshake(Code::Closed.into()));
+            Phase::Handshaking(step) => {
+                let alert = Some(step.alert(now));
+                self.fail(Failure { alert, ..Failure::silent(Code::Closed.into()) });
                 Ok(())
             }
         }
@@ -339,6 +344,16 @@ impl Connection {
         }
     }
 
+    /// Takes the keys of both planes out of the open session and ends it: what the vectors have on one plane, a
+    /// session's own rules would refuse there. For tests only.
+    #[cfg(feature = "deterministic")]
+    pub fn take_planes(&mut self) -> Option<Planes> {
+        match core::mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Open(open) => Some(open.into_planes()),
+            _ => None,
+        }
+    }
+
     /// Fills `out` with a secret of this session named `label`, for purposes outside EIPC.
     ///
     /// # Errors
@@ -356,7 +371,7 @@ impl Connection {
         let alert = match &mut self.phase {
             Phase::Closed => None,
             Phase::Open(open) => open.alert(now),
-            Phase::Handshaking(_) => Some(Alert::HandshakeRefused.unprotected_frame()),
+            Phase::Handshaking(step) => Some(step.alert(now)),
         };
         self.fail(Failure { alert, ..Failure::silent(error) })
     }

@@ -13,6 +13,8 @@ use crate::session::control::{Alert, CloseFrame, CloseReason};
 use crate::session::envelope::Envelope;
 use crate::session::handover::Handover;
 use crate::session::handshake_v2::Established;
+#[cfg(feature = "deterministic")]
+use crate::session::handshake_v2::Planes;
 use crate::session::keys::Exporter;
 use crate::session::open::Opener;
 use crate::session::seal::Sealer;
@@ -293,6 +295,11 @@ impl OpenSession {
         for sealer in segment.into_iter().chain([&mut self.sealer]) {
             sealer.limit_epochs(frames, bytes, age);
         }
+    }
+
+    #[cfg(feature = "deterministic")]
+    pub(super) fn into_planes(self) -> Planes {
+        Planes { sealer: self.sealer, opener: self.opener, segment: self.segment }
     }
 
     fn refuse_when_closing(&self) -> Result<()> {

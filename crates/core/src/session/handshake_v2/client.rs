@@ -12,9 +12,9 @@ use crate::error::{Code, Error, Result};
 use crate::message::Kind;
 use crate::session::admission::no_randomness;
 use crate::session::config::{ClientConfig, Session};
+use crate::session::control::Alert;
 use crate::session::envelope::Stage;
 use crate::session::keys::{Exporter, KeySchedule};
-use crate::session::seal::Sealer;
 use crate::session::suite::{Features, Role, Suite, Suites};
 use crate::time::Time;
 use crate::wire::limits::{MAX_FRAME_SIZE, is_id};
@@ -43,11 +43,11 @@ pub struct AwaitAccept {
     exporter: Exporter,
 }
 
-/// A refused SessionAccept. If its tag was right, the alert can be sealed.
+/// A refused SessionAccept, and the client that may still say so.
 #[derive(Debug)]
 pub(crate) struct Rejected {
     pub(crate) error: Error,
-    pub(crate) sealer: Option<Box<Sealer>>,
+    pub(crate) client: Box<AwaitAccept>,
 }
 
 impl ClientStart {
@@ -165,13 +165,10 @@ impl AwaitAccept {
         mut self,
         frame: &mut [u8],
     ) -> core::result::Result<Established, Rejected> {
-        let opened = match self.planes.opener.receive(frame) {
-            Ok(envelope) => check_accept(envelope.payload(), &self.config),
-            Err(error) => return Err(Rejected { error, sealer: None }),
-        };
-        let accept = match opened {
+        let opened = self.planes.opener.receive(frame);
+        let accept = match opened.and_then(|envelope| check_accept(envelope.payload(), &self.config)) {
             Ok(accept) => accept,
-            Err(error) => return Err(Rejected { error, sealer: Some(Box::new(self.planes.sealer)) }),
+            Err(error) => return Err(Rejected { error, client: Box::new(self) }),
         };
         self.planes.opener.set_stage(Stage::Session);
         self.planes.set_max_frame(accept.max_frame);
@@ -187,6 +184,12 @@ impl AwaitAccept {
             max_frame: accept.max_frame,
         };
         Ok(Established { session, planes: self.planes, exporter: self.exporter, live: None })
+    }
+
+    /// Returns the alert of a client that gives up here. It is sealed: the server that has verified
+    /// ClientFinish counts the session open, and would take an alert without a tag for an attack.
+    pub(crate) fn alert(&mut self, now: Time) -> Option<Vec<u8>> {
+        self.planes.sealer.seal_control(Kind::Alert, &Alert::HandshakeRefused.payload(), now).ok()
     }
 }
 

@@ -1,0 +1,65 @@
+/**
+ * Checks of single values that users pass: each throws at once, with the value and what would be right, or returns it unchanged.
+ */
+import { inspect } from 'node:util';
+
+/** The longest time-out a timer of Node can wait. */
+const MAX_DURATION = 2_147_483_647;
+const SERVICE_ID = /^[a-z0-9._-]{1,64}$/;
+
+/** Options that the design has and this build has not: refused, since ignoring one could leave somebody unprotected. */
+const LATER_NAMES = new Set(['policy', 'audit', 'tls', 'auth', 'access', 'schema']);
+
+/** Checks a whole number. */
+export function integer(name: string, value: number, least: number, most: number): number {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${inspect(value)}`);
+  if (!Number.isInteger(value) || value < least || value > most)
+    throw new RangeError(`${name} is ${value}; it must be a whole number from ${least} to ${most}`);
+  return value;
+}
+
+/** Checks milliseconds. `Infinity` is refused: every wait has a deadline. */
+export function duration(name: string, value: number): number {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number of milliseconds, not ${inspect(value)}`);
+  if (!(value > 0 && value <= MAX_DURATION))
+    throw new RangeError(
+      `${name} is ${value}; it must be from above 0 to ${MAX_DURATION} milliseconds (every wait has an end)`,
+    );
+  return value;
+}
+
+/** Refuses names that are not options. */
+export function checkNames(options: object, names: readonly string[], where: string): void {
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`${where} needs an options object, not ${inspect(options)}`);
+  for (const [name, value] of Object.entries(options)) {
+    if (names.includes(name) || value === undefined) continue;
+    if (LATER_NAMES.has(name)) throw later(name, value);
+    throw new TypeError(`${where} has no option '${name}'; its options are ${names.join(', ')}`);
+  }
+}
+
+export function checkServiceId(id: string, name: string): void {
+  if (typeof id !== 'string') throw new TypeError(`${name} must be a string, not ${inspect(id)}`);
+  if (!SERVICE_ID.test(id))
+    throw new RangeError(`${name} is ${inspect(id)}; it must be 1 to 64 characters out of a-z 0-9 . _ -`);
+}
+
+/** Checks a choice that is off unless it was made. */
+export function flag(name: string, value: boolean | undefined): boolean {
+  if (value !== undefined && typeof value !== 'boolean')
+    throw new TypeError(`${name} must be true or false, not ${inspect(value)}`);
+  return value ?? false;
+}
+
+export function oneOf<T extends string>(name: string, value: T, values: readonly T[]): T {
+  if (values.includes(value)) return value;
+  throw new RangeError(`${name} is ${inspect(value)}; it must be one of ${values.join(', ')}`);
+}
+
+/** Makes the error for something that the design has and this build has not. */
+export function later(name: string, value: unknown): RangeError {
+  return new RangeError(
+    `the option ${name}: ${inspect(value, { depth: 0 })} is not available yet in this build; leave it out`,
+  );
+}

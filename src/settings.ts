@@ -1,0 +1,173 @@
+/**
+ * Options once they are checked: complete, with every default filled in. Nothing is ignored: an option that is not known is an error too.
+ */
+import { inspect } from 'node:util';
+
+import { checkNames, checkServiceId, duration, flag, integer, later, oneOf } from './check.js';
+import type { Codec } from './codec.js';
+import { jsonCodec } from './codec.js';
+import type { Priority } from './message.js';
+import type { NativeService } from './native.js';
+import type {
+  CommonOptions,
+  ConnectOptions,
+  LaneOptions,
+  ListenOptions,
+  LogRecord,
+  OnFull,
+  WaitOptions,
+  WaitStrategy,
+} from './options.js';
+import { Router } from './router.js';
+import { nativeServices } from './services.js';
+
+/** How one lane behaves, with every default filled in. */
+export interface LaneSettings {
+  readonly capacity: number;
+  readonly onFull: OnFull;
+}
+
+/** Options of an endpoint, checked and complete. */
+export interface Settings {
+  readonly router: Router | null;
+  readonly codec: Codec;
+  readonly lanes: readonly LaneSettings[];
+  readonly inboxLimit: number;
+  readonly concurrency: number;
+  readonly wait: WaitStrategy;
+  readonly sendTimeout: number;
+  readonly requestTimeout: number;
+  readonly handshakeTimeout: number;
+  readonly dangerousPlaintext: boolean;
+  readonly logger: ((record: LogRecord) => void) | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Milliseconds that `close` takes at most unless told otherwise. */
+export const CLOSE_TIMEOUT = 5_000;
+
+const DEFAULT_CAPACITIES = [262_144, 262_144, 1_048_576, 4_194_304] as const;
+const COMMON_NAMES = [
+  'router',
+  'codec',
+  'suites',
+  'dangerousPlaintext',
+  'protocol',
+  'lanes',
+  'inbox',
+  'concurrency',
+  'wait',
+  'sendTimeout',
+  'requestTimeout',
+  'handshakeTimeout',
+  'heartbeat',
+  'logger',
+  'signal',
+];
+const CONNECT_NAMES = [...COMMON_NAMES, 'serviceId', 'key', 'serverId', 'reconnect', 'pskOnly'];
+const LISTEN_NAMES = [
+  ...COMMON_NAMES,
+  'services',
+  'serverId',
+  'maxConnections',
+  'maxUnauthenticated',
+  'allowPskOnly',
+  'sessionTtl',
+];
+/** Checks the options of `connect`. */
+export function connectSettings(options: ConnectOptions): ClientSettings {
+  checkNames(options, CONNECT_NAMES, 'connect');
+  checkServiceId(options.serviceId, 'serviceId');
+  if (options.serverId !== undefined) checkServiceId(options.serverId, 'serverId');
+  if (options.reconnect !== undefined && options.reconnect !== false) throw later('reconnect', options.reconnect);
+  return { ...commonSettings(options, options.router ?? null), pskOnly: flag('pskOnly', options.pskOnly) };
+}
+
+/** What `connect` needs beside the settings of its endpoint. */
+export interface ClientSettings extends Settings {
+  readonly pskOnly: boolean;
+}
+
+/** What `listen` needs beside the settings of its endpoints. */
+export interface ServerSettings extends Settings {
+  readonly serverId: string;
+  readonly services: NativeService[];
+  readonly maxConnections: number;
+  readonly maxUnauthenticated: number;
+  readonly allowPskOnly: boolean;
+  readonly sessionTtl: number;
+}
+
+/** Checks the options of `listen`. */
+export function listenSettings(options: ListenOptions): ServerSettings {
+  checkNames(options, LISTEN_NAMES, 'listen');
+  const serverId = options.serverId ?? 'eipc';
+  checkServiceId(serverId, 'serverId');
+  return {
+    ...commonSettings(options, options.router === undefined ? new Router() : options.router),
+    serverId,
+    services: nativeServices(options.services, serverId),
+    maxConnections: integer('maxConnections', options.maxConnections ?? 64, 1, 65_536),
+    maxUnauthenticated: integer('maxUnauthenticated', options.maxUnauthenticated ?? 64, 1, 65_536),
+    allowPskOnly: flag('allowPskOnly', options.allowPskOnly),
+    sessionTtl: options.sessionTtl === undefined ? 0 : duration('sessionTtl', options.sessionTtl),
+  };
+}
+
+/** Checks the options of a call that waits, and returns how long it may. */
+export function waitTimeout(options: WaitOptions | undefined, fallback: number): number {
+  if (options === undefined) return fallback;
+  if (typeof options !== 'object' || options === null)
+    throw new TypeError(`options must be an object, not ${inspect(options)}`);
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
+    throw new TypeError(`signal must be an AbortSignal, not ${inspect(options.signal)}`);
+  return options.timeout === undefined ? fallback : duration('timeout', options.timeout);
+}
+
+function commonSettings(options: CommonOptions, router: Router | null): Settings {
+  if (router !== null && !(router instanceof Router))
+    throw new TypeError(`router must be a Router or null, not ${inspect(router)}`);
+  if (options.protocol !== undefined && options.protocol !== 2) throw later('protocol', options.protocol);
+  if (options.heartbeat !== undefined && options.heartbeat !== false) throw later('heartbeat', options.heartbeat);
+  if (options.logger !== undefined && typeof options.logger !== 'function')
+    throw new TypeError(`logger must be a function, not ${inspect(options.logger)}`);
+  if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
+    throw new TypeError(`signal must be an AbortSignal, not ${inspect(options.signal)}`);
+  if (options.inbox !== undefined) checkNames(options.inbox, ['limit'], 'inbox');
+  return {
+    router,
+    codec: checkCodec(options.codec ?? jsonCodec),
+    lanes: laneSettings(options.lanes ?? {}),
+    inboxLimit: integer('inbox.limit', options.inbox?.limit ?? 1_024, 1, 65_536),
+    concurrency: integer('concurrency', options.concurrency ?? 64, 1, 4_096),
+    wait: oneOf('wait', options.wait ?? 'adaptive', ['adaptive', 'park', 'poll']),
+    sendTimeout: duration('sendTimeout', options.sendTimeout ?? 5_000),
+    requestTimeout: duration('requestTimeout', options.requestTimeout ?? 5_000),
+    handshakeTimeout: duration('handshakeTimeout', options.handshakeTimeout ?? 10_000),
+    dangerousPlaintext: flag('dangerousPlaintext', options.dangerousPlaintext),
+    logger: options.logger,
+    signal: options.signal,
+  };
+}
+
+function laneSettings(lanes: Partial<Record<Priority, LaneOptions>>): LaneSettings[] {
+  checkNames(lanes, ['0', '1', '2', '3'], 'lanes');
+  return DEFAULT_CAPACITIES.map((capacity, index) => {
+    const lane = lanes[index as Priority] ?? {};
+    checkNames(lane, ['capacity', 'onFull'], `lanes[${index}]`);
+    return {
+      capacity: integer(`lanes[${index}].capacity`, lane.capacity ?? capacity, 65_536, 2 ** 28),
+      onFull: oneOf(`lanes[${index}].onFull`, lane.onFull ?? 'block', ['block', 'fail', 'drop-newest']),
+    };
+  });
+}
+
+function checkCodec(codec: Codec): Codec {
+  if (
+    typeof codec.marshal === 'function' &&
+    typeof codec.unmarshal === 'function' &&
+    (codec.format === 'json' || codec.format === 'msgpack')
+  )
+    return codec;
+  throw new TypeError("codec must be { format: 'json' | 'msgpack', marshal, unmarshal }, such as msgpackCodec");
+}
