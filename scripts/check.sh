@@ -96,6 +96,7 @@ readme() {
 
 stage 'format' format
 stage 'lint' lint
+stage 'platforms' scripts/check-platforms.sh
 stage 'rust tests' rust_tests
 stage 'build' build
 stage 'generated files' generated_files
