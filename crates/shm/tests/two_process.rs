@@ -16,10 +16,10 @@ mod common;
 
 use std::env;
 use std::fs;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 
 use common::link::{CAPACITIES, Folder, Link, Role};
-use common::{SHORTEST, counter_of, length, message};
+use common::{SHORTEST, counter_of, length, message, this_binary};
 use eipc_shm::Lane;
 use eipc_shm::doorbell;
 
@@ -33,8 +33,7 @@ fn isolated(name: &str, body: impl FnOnce()) {
     if env::var_os(ISOLATED).is_some() {
         return body();
     }
-    let mut command = Command::new(env::current_exe().unwrap());
-    let status = command.args([name, "--exact", "--nocapture"]).env(ISOLATED, "1").status().unwrap();
+    let status = this_binary().args([name, "--exact", "--nocapture"]).env(ISOLATED, "1").status().unwrap();
     assert!(status.success(), "{name} failed in its own process");
 }
 
@@ -65,7 +64,7 @@ impl Peer {
         let path = folder.socket();
         let listener = doorbell::listen(&path, 0o600).unwrap();
         let theirs = if role == Role::Server { "client" } else { "server" };
-        let child = Command::new(env::current_exe().unwrap())
+        let child = this_binary()
             .args(["peer_process", "--exact", "--nocapture"])
             .env(PEER, format!("{}|{theirs}|{task}", path.display()))
             .stdout(Stdio::null())

@@ -6,6 +6,8 @@
 #[cfg(target_os = "linux")]
 pub(crate) mod link;
 
+use std::env;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use eipc_shm::{Direction, Lane};
@@ -26,13 +28,25 @@ pub(crate) fn message(counter: u64, len: usize) -> Vec<u8> {
 /// Returns a length for the n-th message that visits every remainder and both ends of the range.
 pub(crate) fn length(counter: u64, longest: usize) -> usize {
     let span = longest - SHORTEST as usize + 1;
-    SHORTEST as usize + usize::try_from(counter.wrapping_mul(2_654_435_761) >> 7).unwrap() % span
+    SHORTEST as usize + usize::try_from((counter.wrapping_mul(2_654_435_761) >> 7) % span as u64).unwrap()
 }
 
 /// Returns the counter of a message that is whole, `None` for any other bytes.
 pub(crate) fn counter_of(bytes: &[u8]) -> Option<u64> {
     let counter = u64::from_be_bytes(*bytes.first_chunk()?);
     (bytes == message(counter, bytes.len())).then_some(counter)
+}
+
+/// Returns this test binary as a command of its own. A binary for another machine starts as it was started itself:
+/// through the program and arguments in `EIPC_TEST_EMULATOR` (set by scripts/test-platforms.sh).
+pub(crate) fn this_binary() -> Command {
+    let binary = env::current_exe().unwrap();
+    let emulator = env::var("EIPC_TEST_EMULATOR").unwrap_or_default();
+    let mut words = emulator.split_whitespace();
+    let Some(program) = words.next() else { return Command::new(binary) };
+    let mut command = Command::new(program);
+    command.args(words).arg(binary);
+    command
 }
 
 /// A segment as a hostile peer sees it: raw bytes at an address.
