@@ -3,17 +3,18 @@
 # One tool for every Unix target: it brings the libcs of all of them, and needs neither a cross compiler nor a sysroot.
 
 readonly ZIG=$CACHE/zig-0.17.1
-readonly ZIG_REQUIREMENTS='
-ziglang==0.17.1
-  --hash=sha256:ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54
-  --hash=sha256:b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e
-cargo-zigbuild==0.24.0
-  --hash=sha256:484412e39e4c6039474535ce97ee75a22bab22d58233056f8ec8a8f9034bb957
-  --hash=sha256:6942e4320f7b05d8fb29e0a8ce5670bcbb3d254275100b85b5b7c86552f9a744'
+# From PyPI; the hashes are those for x86_64 and for arm64.
+readonly ZIG_REQUIREMENTS="\
+ziglang==0.17.1\
+ --hash=sha256:ea6cc5d87b033cf0aedfbc8f9549a908cae6c50ac31f1698188fa48a74524b54\
+ --hash=sha256:b7c5f02fccd40f89b999ee16a1f5ddced56e6182370f8affe494bcf8a28cf07e
+cargo-zigbuild==0.24.0\
+ --hash=sha256:484412e39e4c6039474535ce97ee75a22bab22d58233056f8ec8a8f9034bb957\
+ --hash=sha256:6942e4320f7b05d8fb29e0a8ce5670bcbb3d254275100b85b5b7c86552f9a744"
 
-# install_zig FOLDER: from PyPI, for x86_64 or arm64.
+# install_zig FOLDER
 install_zig() {
-  printf '%s' "${ZIG_REQUIREMENTS//$'\n'  / \\$'\n'  }" >"$1/requirements.txt"
+  printf '%s\n' "$ZIG_REQUIREMENTS" >"$1/requirements.txt"
   python3 -m pip install --quiet --disable-pip-version-check --target "$1" \
     --no-deps --only-binary :all: --require-hashes --requirement "$1/requirements.txt" >&2
 }
