@@ -3,9 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts build-vectors test test-package demo bench check deep mutants fmt clean require-node require-rust FORCE
+.PHONY: help build build-native build-ts build-vectors test test-package test-platforms demo bench check deep mutants fmt clean require-node require-rust FORCE
 
-# Arguments for `make demo`, `make bench` and `make mutants`, for example ARGS='--speed max --seconds 2'.
+# Arguments for `make demo`, `make bench`, `make mutants` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
 
 STAMPS := target/stamps
@@ -29,8 +29,13 @@ test: build build-vectors ## run the Rust and the TypeScript tests
 	cargo test --workspace
 	npx vitest run
 
+# The binary that ships; without the tools for it (status 69) the developer's takes its place.
 test-package: build ## pack, install and use what `npm install eipc` gives; ends with a table
+	scripts/build-platform.sh "$$(rustc --print host-tuple)" || (($$? == 69))
 	npx vitest run --config test/package/vitest.config.ts
+
+test-platforms: build build-vectors ## run the tests on other Nodes and under qemu; ends with a table (ARGS=arm for a part)
+	scripts/test-platforms.sh $(ARGS)
 
 demo: build ## run the demo: an ENI and an EAI process (ARGS='--speed max --seconds 2')
 	node dist/cli/main.js demo $(ARGS)

@@ -128,6 +128,10 @@ fn map(fd: OwnedFd, offer: &Offer) -> io::Result<MemfdRegion> {
     let layout = offer.layout();
     let data_len = layout.data_len();
     let len = DATA_OFFSET + data_len;
+    // On a 32-bit machine the largest layouts are more than one object may have, so pointers into them would be invalid.
+    if isize::try_from(len).is_err() {
+        return Err(io::ErrorKind::OutOfMemory.into());
+    }
     // SAFETY: a new mapping at an address that the kernel chooses overlaps nothing of ours. The file has exactly
     // `len` bytes and can never have fewer: it was sealed against that, by us or as `check` has seen.
     let base = unsafe {
