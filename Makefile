@@ -7,6 +7,8 @@ SHELL := bash
 
 # Arguments for `make demo`, `make bench`, `make mutants` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
+# Where `make test` also leaves the results of the TypeScript tests, as JSON.
+VITEST_JSON ?=
 
 STAMPS := target/stamps
 MODULES := node_modules/.package-lock.json
@@ -26,8 +28,8 @@ build-ts: $(STAMPS)/ts ## compile src/ to dist/
 build-vectors: $(STAMPS)/vectors ## build the addon that the vector tests load, which never ships
 
 test: build build-vectors ## run the Rust and the TypeScript tests
-	cargo test --workspace
-	npx vitest run
+	cargo test --workspace --no-fail-fast
+	npx vitest run $(if $(VITEST_JSON),--reporter=default --reporter=json --outputFile.json="$(VITEST_JSON)")
 
 # The binary that ships; without the tools for it (status 69) the developer's takes its place.
 test-package: build ## pack, install and use what `npm install eipc` gives; ends with a table
