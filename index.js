@@ -773,8 +773,9 @@ if (
   }
 }
 
-const { NativeAddress, NativeKey, NativeServer, Poller, ShmSession, StreamSession, UnixListener, UnixSocket, errorTable } = nativeBinding
+const { NativeAddress, NativeDeframer, NativeKey, NativeServer, Poller, ShmSession, StreamSession, UnixListener, UnixSocket, errorTable } = nativeBinding
 export { NativeAddress }
+export { NativeDeframer }
 export { NativeKey }
 export { NativeServer }
 export { Poller }

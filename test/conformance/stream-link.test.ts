@@ -6,7 +6,7 @@ import { describe, expect, it } from 'vitest';
 import type { Message } from '../../src/index.js';
 import { Key } from '../../src/index.js';
 import { ClientEndpoint } from '../../src/client.js';
-import { Endpoint } from '../../src/endpoint.js';
+import type { Endpoint, EndpointSetup } from '../../src/endpoint.js';
 import { nativeKey } from '../../src/key.js';
 import { NativeServer, StreamSession } from '../../src/native.js';
 import type { Outcome } from '../../src/native.js';
@@ -18,7 +18,7 @@ import { StreamLink } from '../../src/transport/stream.js';
 import type { LinkObserver } from '../../src/transport/transport.js';
 import { Dice } from '../helpers/scene.js';
 
-const key = nativeKey(Key.fromBytes(randomBytes(32)));
+const key = nativeKey(Key.fromBytes(randomBytes(32)), 2);
 const SETTINGS = connectSettings({ serviceId: 'eni', key: new Uint8Array(32).fill(200) });
 /** Length prefix, preamble, SecHdr: where the first cuts fall. */
 const HEADER = 44;
@@ -76,15 +76,13 @@ async function join(clientStream: ByteStream, serverStream: ByteStream): Promise
 function opened<E extends Endpoint>(
   stream: ByteStream,
   session: StreamSession,
-  Type: new (setup: ConstructorParameters<typeof ClientEndpoint>[0]) => E,
+  Type: { of(setup: EndpointSetup): E },
 ): Promise<E> {
   return new Promise((resolve, reject) => {
     const observer: LinkObserver = {
       opened(link, info) {
         const setup = { link, session: info, settings: SETTINGS, address: 'memory:test', onClosed: () => {} };
-        const endpoint = new Type(setup);
-        resolve(endpoint);
-        return Endpoint.receiverOf(endpoint);
+        resolve(Type.of(setup));
       },
       failed: (outcome: Outcome) => reject(new Error(`handshake failed: ${outcome.code} ${outcome.context}`)),
     };

@@ -2,13 +2,11 @@
  * Stands between a client and a server on any stream transport, passes bytes on in pieces of any size, and cuts the connection where it is
  * told to. It has no key.
  */
-import { UnixSocket } from '../../src/native.js';
 import type { SupportedAddress } from '../../src/transport/address.js';
 import { parseAddress, requireSupported } from '../../src/transport/address.js';
 import type { ByteStream } from '../../src/transport/byte-stream.js';
-import { SocketStream } from '../../src/transport/byte-stream.js';
 import type { RawConnection } from '../../src/transport/open.js';
-import { openAcceptor, openConnection } from '../../src/transport/open.js';
+import { openAcceptor, openConnection, streamOf } from '../../src/transport/open.js';
 
 export type Direction = 'c2s' | 's2c';
 
@@ -115,9 +113,4 @@ export class Relay {
       },
     });
   }
-}
-
-/** Returns the bytes of a connection that has no session. */
-function streamOf({ carrier }: RawConnection): ByteStream {
-  return carrier instanceof UnixSocket ? SocketStream.ofDescriptor(carrier.takeFd()) : carrier;
 }

@@ -34,11 +34,15 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'outgoing.ts',
       'queue.ts',
       'stats.ts',
+      'v1-shape.ts',
     ],
     imports: ['native', 'node:*', '@msgpack/msgpack'],
   },
   router: { files: ['router.ts'], imports: ['base', 'node:*'] },
-  options: { files: ['options.ts', 'services.ts', 'settings.ts', 'suites.ts'], imports: ['base', 'router', 'node:*'] },
+  options: {
+    files: ['options.ts', 'services.ts', 'settings.ts', 'suites.ts', 'v1-settings.ts'],
+    imports: ['base', 'router', 'node:*'],
+  },
   transport: { files: ['transport/*.ts'], imports: ['native', 'base', 'node:*'] },
   endpoint: {
     files: [
@@ -59,6 +63,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   facades: {
     files: [
       'client.ts',
+      'mac.ts',
       'server.ts',
       'unauthenticated.ts',
       'broker.ts',

@@ -12,12 +12,14 @@ mod cleanup;
 mod clock;
 #[cfg(target_os = "linux")]
 mod control_socket;
+mod deframer;
 mod ended;
 mod error;
 mod hot;
 mod key;
 mod options;
 mod poller;
+mod protocol;
 #[cfg(target_os = "linux")]
 mod shared_link;
 #[cfg(target_os = "linux")]
@@ -28,3 +30,4 @@ mod stream_session;
 #[cfg(target_os = "linux")]
 mod unix;
 mod uv;
+mod v1_options;

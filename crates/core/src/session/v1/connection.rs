@@ -16,7 +16,7 @@ use super::seal::Sealer;
 use crate::crypto::random::Random;
 use crate::error::{Code, Error, Result};
 use crate::message::{Kind, Meta};
-use crate::session::{Role, State};
+use crate::session::State;
 use crate::time::Time;
 use crate::wire::limits::{PREFIX_LEN, UNAUTHENTICATED_FRAME_LIMIT};
 use core::ops::Range;
@@ -158,23 +158,36 @@ impl Connection {
     /// [`Code::HandshakeFailed`] for an id that is none, [`Code::Reflection`] when both sides have the
     /// same.
     pub fn mac_only(config: MacConfig, now: Time) -> Result<Self> {
-        let MacConfig { key, service_id, peer_id, session_id, options } = config;
+        let MacConfig { role, key, service_id, peer_id, session_id, capabilities, options } = config;
         check_ids(&service_id, peer_id.as_deref())?;
         let max_frame = options.max_frame();
         let sealer = Sealer::new(Arc::clone(&key), &service_id, &session_id, max_frame);
         let opener = Opener::new(key, &service_id, peer_id.clone(), &options);
         let mut connection = Self::new(Phase::Closed, now, 0, now);
-        let session = Session {
-            role: Role::Client,
-            own_id: service_id,
-            peer_id,
-            session_id,
-            capabilities: Vec::new(),
-            ttl_ms: 0,
-            max_frame,
-        };
+        let session =
+            Session { role, own_id: service_id, peer_id, session_id, capabilities, ttl_ms: 0, max_frame };
         connection.open(Established { session, sealer, opener }, now);
         Ok(connection)
+    }
+
+    /// Gives this side of a connection without handshake another id, before it has sent anything: the
+    /// original takes it from the first message.
+    ///
+    /// # Errors
+    /// [`Code::BadHeader`] once something was sent or when there is no session; those of
+    /// [`Connection::mac_only`].
+    pub fn rename(&mut self, own_id: &str) -> Result<()> {
+        let (Phase::Open(open), Some(session)) = (&mut self.phase, &mut self.session) else {
+            return Err(Error::new(Code::BadHeader, "there is no open session"));
+        };
+        if open.sealer.sequence() > 0 {
+            return Err(Error::new(Code::BadHeader, "a frame went out under another id"));
+        }
+        check_ids(own_id, open.opener.peer_id())?;
+        open.sealer.rename(own_id);
+        open.opener.rename(own_id);
+        own_id.clone_into(&mut session.own_id);
+        Ok(())
     }
 
     const fn new(phase: Phase, handshake_deadline: Time, unix_ns: i64, now: Time) -> Self {

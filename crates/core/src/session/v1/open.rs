@@ -150,6 +150,11 @@ impl Opener {
         Ok(envelope)
     }
 
+    /// From now on this is the own id.
+    pub(super) fn rename(&mut self, own_id: &str) {
+        own_id.clone_into(&mut self.names.own_id);
+    }
+
     /// From now on frames belong to a session with this token, and may be as large as agreed.
     pub(super) fn begin_session(&mut self, token: &str) {
         self.names.token = Some(token.to_owned());

@@ -212,6 +212,11 @@ impl Sealer {
         Ok(())
     }
 
+    /// From now on frames carry this id.
+    pub(super) fn rename(&mut self, own_id: &str) {
+        own_id.clone_into(&mut self.own_id);
+    }
+
     /// From now on frames carry this token.
     pub(super) fn begin_session(&mut self, token: &str) {
         token.clone_into(&mut self.session_id);
