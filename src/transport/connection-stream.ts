@@ -133,8 +133,8 @@ export class ConnectionStream implements ByteStream {
     const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
     for (let at = 0; at < bytes.length && !this.#isOver;) {
       const end = at + PREFIX + view.getUint32(at);
-      // A copy: the user may keep the frame for longer than the send takes, and the chunk is used again.
-      await this.#connection.send(bytes.slice(at + PREFIX, end));
+      // A copy, which `slice` of a Buffer would not be: the user may keep the frame, and the chunk is used again.
+      await this.#connection.send(Uint8Array.prototype.slice.call(bytes, at + PREFIX, end));
       at = end;
     }
   }

@@ -81,7 +81,7 @@ export class Relay {
     let hasEnded = false;
     const next = (): void => {
       if (rest.length === 0) {
-        if (hasEnded) to.end();
+        if (hasEnded) to.endWriting();
         else from.resume();
         return;
       }
@@ -109,7 +109,8 @@ export class Relay {
       ended: () => {
         if (hasEnded) return;
         hasEnded = true;
-        if (rest.length === 0) to.end();
+        // The other half may still be read: in v1 the end of one is a goodbye.
+        if (rest.length === 0) to.endWriting();
       },
     });
   }
