@@ -3,9 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts test demo bench check fmt clean require-node require-rust FORCE
+.PHONY: help build build-native build-ts build-vectors test test-package demo bench check deep mutants fmt clean require-node require-rust FORCE
 
-# Arguments for `make demo` and `make bench`, for example ARGS='--speed max --seconds 2'.
+# Arguments for `make demo`, `make bench` and `make mutants`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
 
 STAMPS := target/stamps
@@ -19,13 +19,18 @@ help: ## list the chores
 
 build: build-native build-ts ## build everything that runs
 
-build-native: $(STAMPS)/native ## build the Rust core as a Node addon, and index.js with index.d.ts
+build-native: $(STAMPS)/native ## build the Rust core as a Node addon, and index.d.ts
 
 build-ts: $(STAMPS)/ts ## compile src/ to dist/
 
-test: build ## run the Rust and the TypeScript tests
+build-vectors: $(STAMPS)/vectors ## build the addon that the vector tests load, which never ships
+
+test: build build-vectors ## run the Rust and the TypeScript tests
 	cargo test --workspace
 	npx vitest run
+
+test-package: build ## pack, install and use what `npm install eipc` gives; ends with a table
+	npx vitest run --config test/package/vitest.config.ts
 
 demo: build ## run the demo: an ENI and an EAI process (ARGS='--speed max --seconds 2')
 	node dist/cli/main.js demo $(ARGS)
@@ -35,6 +40,11 @@ bench: build $(BENCH_MODULES) ## measure against the peers; conditions are print
 
 check: $(MODULES) | require-rust ## run what CI runs, stage by stage
 	scripts/check.sh
+
+deep: mutants ## run what takes too long for every change
+
+mutants: | require-rust ## remove each check in turn: some test must fail (ARGS=session/epoch.rs for a part)
+	cargo run --quiet --package eipc-mutants -- $(ARGS)
 
 fmt: $(MODULES) | require-rust ## format Rust, TypeScript and Markdown
 	cargo fmt --all
@@ -52,6 +62,11 @@ $(STAMPS)/native: $(RUST_SOURCES) $(MODULES) $(if $(wildcard *.node),,FORCE) | r
 
 $(STAMPS)/ts: $(TS_SOURCES) $(STAMPS)/native $(MODULES) $(if $(wildcard dist/index.js),,FORCE)
 	npm run build:ts
+	@mkdir -p $(@D)
+	@touch $@
+
+$(STAMPS)/vectors: $(RUST_SOURCES) $(MODULES) scripts/build-vectors.js $(if $(wildcard target/vectors/*.node),,FORCE) | require-rust
+	npm run build:vectors
 	@mkdir -p $(@D)
 	@touch $@
 

@@ -44,6 +44,7 @@ format() {
 
 lint() {
   cargo clippy --workspace --all-targets -- -D warnings
+  cargo clippy --package eipc-node --features vectors -- -D warnings
   npx oxlint --type-aware
   npx tsc -p tsconfig.json --noEmit
 }
@@ -56,13 +57,15 @@ rust_tests() {
 build() {
   npm run build:native
   npm run build:ts
+  npm run build:vectors
   mkdir -p target/stamps
-  touch target/stamps/native target/stamps/ts # the Makefile need not build the same again
+  touch target/stamps/{native,ts,vectors} # the Makefile need not build the same again
 }
 
 generated_files() {
-  local files=(index.js index.d.ts docs/errors.md)
+  local files=(index.d.ts docs/errors.md npm)
   scripts/generate-docs.sh
+  node scripts/npm-folders.js
   git ls-files --error-unmatch -- "${files[@]}"
   git diff --exit-code -- "${files[@]}"
 }
@@ -73,6 +76,11 @@ typescript_tests() {
 
 demo() {
   node dist/cli/main.js demo --json --speed max --seconds 2
+}
+
+# What npm would give: packed, installed, used.
+package() {
+  npx vitest run --config test/package/vitest.config.ts
 }
 
 # The test command of README.md, run as a reader would run it.
@@ -88,11 +96,13 @@ readme() {
 
 stage 'format' format
 stage 'lint' lint
+stage 'platforms' scripts/check-platforms.sh
 stage 'rust tests' rust_tests
 stage 'build' build
 stage 'generated files' generated_files
 stage 'typescript tests' typescript_tests
 stage 'knip' npx knip
 stage 'demo' demo
+stage 'package' package
 stage 'readme' readme
 print_table

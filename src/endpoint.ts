@@ -30,6 +30,7 @@ import type { Router } from './router.js';
 import { Sender } from './sender.js';
 import { Counters } from './stats.js';
 import type { EndpointStats } from './stats.js';
+import { ThreadBound } from './thread-bound.js';
 import type { Link } from './transport/transport.js';
 import { V1Shape } from './v1-shape.js';
 
@@ -65,7 +66,7 @@ class FlushWait extends Wait<void> {
 }
 
 /** One end of an authenticated connection. */
-export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposable {
+export abstract class Endpoint extends ThreadBound implements AsyncIterable<Message>, AsyncDisposable {
   /** Which end this is. */
   abstract readonly role: 'client' | 'server';
   /** The address that was connected to; at a server, that of the client where it has one (`tcp`), otherwise the one listened on. */
@@ -93,6 +94,7 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
 
   /** @internal */
   protected constructor(setup: EndpointSetup, letter: 'c' | 's') {
+    super('an endpoint');
     const { link, session, settings } = setup;
     this.#link = link;
     this.#settings = settings;

@@ -9,6 +9,7 @@ export { createMessage } from './create-message.js';
 export type { MessageFields } from './create-message.js';
 export { Endpoint } from './endpoint.js';
 export type { EndpointEvent } from './endpoint-events.js';
+export type { EventType } from './event-type.js';
 export {
   AuthError,
   BackpressureError,
@@ -24,7 +25,7 @@ export {
   TransportError,
 } from './errors.js';
 export type { Delivered, EipcErrorOptions, ErrorCode } from './errors.js';
-export type {
+export {
   AckEvent,
   AuditEvent,
   ChatRequestEvent,
@@ -62,6 +63,7 @@ export type { Outgoing } from './outgoing.js';
 export type { Peer } from './peer.js';
 export { Router } from './router.js';
 export type { DispatchResult, HandleOptions, Handler, HandlerContext } from './router.js';
+export type { SchemaIssue, SchemaResult, StandardSchema } from './schema.js';
 export { listen, Server, ServerEndpoint } from './server.js';
 export type { EndpointStats, PerLane, ServerStats } from './stats.js';
 export type { Suite } from './suites.js';

@@ -15,6 +15,7 @@ import { Queue } from './queue.js';
 import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';
 import { suiteNumbers } from './suites.js';
+import { ThreadBound } from './thread-bound.js';
 import { parseAddress, requireSupported } from './transport/address.js';
 import type { SupportedAddress } from './transport/address.js';
 import type { Connection } from './transport/connection.js';
@@ -87,7 +88,7 @@ export async function listen(address: string | readonly string[], options: Liste
 }
 
 /** A server that listens. Iterate over it for the endpoints that authenticate from now on. */
-export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
+export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
   /** Where the messages of every endpoint go; null when each endpoint has its inbox. */
   readonly router: Router | null;
   /** Resolves when the server was closed and its last endpoint is gone. */
@@ -112,6 +113,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
 
   /** @internal */
   constructor(settings: ServerSettings) {
+    super('a server');
     this.#settings = settings;
     this.#native = nativeServer(settings);
     this.router = settings.router;

@@ -2,8 +2,8 @@
  * From an address to a link: the one place that knows how to reach an address, and which session goes with which transport.
  */
 import type { EipcError } from '../errors.js';
-import { ShmSession, StreamSession, threadPoller, UnixSocket } from '../native.js';
-import type { NativeAddress, NativeClientOptions, NativeV1Client } from '../native.js';
+import { ShmSession, StreamSession, threadPoller } from '../native.js';
+import type { NativeAddress, NativeClientOptions, NativeV1Client, UnixSocket } from '../native.js';
 import type { WaitStrategy } from '../options.js';
 import type { Settings } from '../settings.js';
 import type { SupportedAddress } from './address.js';
@@ -151,7 +151,7 @@ function startShm(
   observer: LinkObserver,
   start: (socket: UnixSocket, onEvent: () => void) => ShmSession,
 ): Link {
-  if (!(carrier instanceof UnixSocket) || credentials === undefined)
+  if (!isUnixSocket(carrier) || credentials === undefined)
     throw new TypeError('shared memory is handed over on a Unix socket');
   return new ShmLink({ start: (onEvent) => start(carrier, onEvent), credentials, observer });
 }
@@ -178,7 +178,12 @@ export function startStream(
 
 /** Returns the bytes of a connection that has no session. */
 export function streamOf({ carrier }: RawConnection): ByteStream {
-  return carrier instanceof UnixSocket ? SocketStream.ofDescriptor(carrier.takeFd()) : carrier;
+  return isUnixSocket(carrier) ? SocketStream.ofDescriptor(carrier.takeFd()) : carrier;
+}
+
+/** Tells the two apart by what they do: the addon of Windows has no class to compare with. */
+function isUnixSocket(carrier: RawConnection['carrier']): carrier is UnixSocket {
+  return 'takeFd' in carrier;
 }
 
 /** Transports whose bytes come out of the kernel. */

@@ -31,19 +31,21 @@ interface Way {
 
 const interfaces = Object.values(networkInterfaces()).flat();
 
+const hasUnixSockets = process.platform !== 'win32';
+
 const WAYS: readonly Way[] = [
   {
     name: 'shm',
     transport: 'shm',
     isStream: false,
-    isHere: true,
+    isHere: hasUnixSockets,
     address: (folder, n) => `shm:${join(folder, `s${n}`)}`,
   },
   {
     name: 'unix',
     transport: 'unix',
     isStream: true,
-    isHere: true,
+    isHere: hasUnixSockets,
     address: (folder, n) => `unix:${join(folder, `s${n}`)}`,
   },
   { name: 'tcp (IPv4)', transport: 'tcp', isStream: true, isHere: true, address: () => 'tcp://127.0.0.1:0' },

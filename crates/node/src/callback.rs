@@ -37,15 +37,41 @@ impl Callback {
         Ok(Self { env, function: Cell::new(reference), context: Cell::new(context) })
     }
 
-    /// Calls the function without arguments. An exception becomes the process's uncaught exception, as in any callback of Node.
+    /// Calls the function without arguments, from the event loop: what is due after a callback (`process.nextTick`, promises) runs
+    /// before this returns. An exception becomes the process's uncaught exception, as in any callback of Node.
     pub(crate) fn call(&self) {
+        self.run(|receiver, function| {
+            // SAFETY: `run` gives live values of this environment, whose async context is ours until `release`.
+            unsafe {
+                sys::napi_make_callback(
+                    self.env,
+                    self.context.get(),
+                    receiver,
+                    function,
+                    0,
+                    ptr::null(),
+                    ptr::null_mut(),
+                )
+            }
+        });
+    }
+
+    /// Calls the function without arguments from inside a call or callback of JavaScript, and runs nothing else.
+    pub(crate) fn call_nested(&self) {
+        self.run(|receiver, function| {
+            // SAFETY: `run` gives live values of this environment.
+            unsafe { sys::napi_call_function(self.env, receiver, function, 0, ptr::null(), ptr::null_mut()) }
+        });
+    }
+
+    fn run(&self, call: impl FnOnce(sys::napi_value, sys::napi_value) -> sys::napi_status) {
         let reference = self.function.get();
         if reference.is_null() {
             return;
         }
         let env = self.env;
         let mut scope = ptr::null_mut();
-        // SAFETY: called on the environment's thread from its event loop; every value lives inside `scope`.
+        // SAFETY: called on the environment's thread; every value lives inside `scope`.
         unsafe {
             if sys::napi_open_handle_scope(env, &mut scope) != sys::Status::napi_ok {
                 return; // the environment is being torn down
@@ -53,16 +79,7 @@ impl Callback {
             let (mut function, mut receiver) = (ptr::null_mut(), ptr::null_mut());
             sys::napi_get_reference_value(env, reference, &mut function);
             sys::napi_get_global(env, &mut receiver);
-            let status = sys::napi_make_callback(
-                env,
-                self.context.get(),
-                receiver,
-                function,
-                0,
-                ptr::null(),
-                ptr::null_mut(),
-            );
-            if status == sys::Status::napi_pending_exception {
+            if call(receiver, function) == sys::Status::napi_pending_exception {
                 let mut exception = ptr::null_mut();
                 if sys::napi_get_and_clear_last_exception(env, &mut exception) == sys::Status::napi_ok {
                     sys::napi_fatal_exception(env, exception);

@@ -5,7 +5,8 @@ use eipc_core::wire::{Deframed, Deframer};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::error::exception;
+use crate::bytes;
+use crate::error::{exception, internal};
 
 /// Cuts a stream of chunks into frames.
 #[napi]
@@ -15,11 +16,12 @@ pub struct NativeDeframer {
 
 /// What was found in a chunk.
 #[napi(object, object_from_js = false)]
-pub struct Taken {
+pub struct Taken<'a> {
     /// Where the rest of the chunk begins.
     pub rest: u32,
     /// The next frame without its prefix; absent when the chunk is used up before its end.
-    pub frame: Option<Uint8Array>,
+    #[napi(ts_type = "Uint8Array")]
+    pub frame: Option<Unknown<'a>>,
 }
 
 #[napi]
@@ -34,14 +36,14 @@ impl NativeDeframer {
 
     /// Takes bytes of a chunk from an offset on, until a frame is whole. Throws for a length that no frame has, and from then on.
     #[napi]
-    pub fn take(&mut self, chunk: &[u8], from: u32) -> Result<Taken, String> {
+    pub fn take<'a>(&mut self, env: &'a Env, chunk: &[u8], from: u32) -> Result<Taken<'a>, String> {
         let mut input = chunk.get(from as usize..).unwrap_or_default();
         let mut frame = Vec::new();
         let found = loop {
             match self.deframer.poll(&mut input, &mut frame).map_err(|error| exception(&error))? {
                 // The whole frame is there, and its length was compared with the limit.
                 Deframed::NeedRoom(length) => frame.resize(length, 0),
-                Deframed::Frame(_) => break Some(Uint8Array::from(frame)),
+                Deframed::Frame(_) => break Some(bytes::copied(env, &frame).map_err(internal)?),
                 Deframed::NeedInput | Deframed::Doorbell => break None,
             }
         };

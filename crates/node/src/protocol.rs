@@ -46,6 +46,15 @@ impl Protocol {
         Self::Eipc2 { connection: Box::new(Connection::server(address.config(), now)), alternative }
     }
 
+    /// The connection of EIPC/2, for the vectors.
+    #[cfg(feature = "vectors")]
+    pub(crate) fn eipc2_connection(&mut self) -> Option<&mut Connection> {
+        match self {
+            Self::Eipc2 { connection, .. } => Some(connection),
+            Self::V1(_) => None,
+        }
+    }
+
     /// Opens the frame of `length` bytes that lies in `delivery`; returns the peer's close frame if it was one.
     pub(crate) fn receive(
         &mut self,

@@ -8,11 +8,12 @@ use std::rc::Rc;
 use eipc_core::crypto::random::Random;
 use eipc_core::v1::{self, StreamEnd};
 use eipc_core::wire::{Deframed, Deframer};
-use eipc_core::{CloseFrame, Connection, Error as Fault, State};
+use eipc_core::{ClientConfig, CloseFrame, Connection, Error as Fault, State, Time};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::batch::{Delivery, flag};
+use crate::bytes;
 use crate::clock;
 use crate::ended::Ended;
 use crate::error::{Outcome, exception};
@@ -31,12 +32,12 @@ pub(crate) struct StreamInner {
 }
 
 impl StreamInner {
-    fn new(connection: Protocol) -> Rc<Self> {
+    fn new(connection: Protocol, random: Random) -> Rc<Self> {
         let limit = connection.frame_limit();
         Rc::new(Self {
             connection: RefCell::new(connection),
             deframer: RefCell::new(Deframer::new(limit)),
-            random: Random::system(),
+            random,
             ended: RefCell::new(None),
             peer_close: RefCell::new(None),
             told_state: Cell::new(0),
@@ -138,8 +139,12 @@ impl StreamInner {
             .map(|deadline| clock::milliseconds_between(clock::now(), deadline))
     }
 
-    fn end(&self, ended: Ended) {
-        self.ended.borrow_mut().get_or_insert(ended);
+    /// Runs `work` on the connection; what fails ends the session.
+    fn with(&self, work: impl FnOnce(&mut Protocol, Time) -> std::result::Result<(), Fault>) {
+        let done = work(&mut self.connection.borrow_mut(), clock::now());
+        if let Err(error) = done {
+            self.ended.borrow_mut().get_or_insert(Ended::by_fault(&error));
+        }
     }
 }
 
@@ -162,15 +167,32 @@ pub struct StreamCalls<'a> {
     pub seal: Unknown<'a>,
 }
 
+impl StreamSession {
+    pub(crate) fn begin_client(config: ClientConfig, random: Random) -> std::result::Result<Self, Fault> {
+        let connection = Connection::client(config, &random, clock::now())?;
+        Ok(Self { inner: StreamInner::new(Protocol::eipc2(connection), random) })
+    }
+
+    /// A server's side that serves EIPC/2 alone, with the randomness of a vector.
+    #[cfg(feature = "vectors")]
+    pub(crate) fn begin_server(config: std::sync::Arc<eipc_core::ServerConfig>, random: Random) -> Self {
+        let connection = Connection::server(config, clock::now());
+        Self { inner: StreamInner::new(Protocol::eipc2(connection), random) }
+    }
+
+    /// What it drives, for the vectors.
+    #[cfg(feature = "vectors")]
+    pub(crate) fn protocol(&self) -> &RefCell<Protocol> {
+        &self.inner.connection
+    }
+}
+
 #[napi]
 impl StreamSession {
     /// Starts the client's side; its hello waits in `takeTransmit`.
     #[napi(factory)]
     pub fn client(options: NativeClientOptions) -> Result<Self, String> {
-        let config = options.config(false)?;
-        let connection =
-            Connection::client(config, &Random::system(), clock::now()).map_err(|error| exception(&error))?;
-        Ok(Self { inner: StreamInner::new(Protocol::eipc2(connection)) })
+        Self::begin_client(options.config(false)?, Random::system()).map_err(|error| exception(&error))
     }
 
     /// Starts the client's side of v1 with its handshake; its first frame waits in `takeTransmit`.
@@ -178,7 +200,7 @@ impl StreamSession {
     pub fn v1_client(options: NativeV1Client) -> Result<Self, String> {
         let connection = v1::Connection::client(options.config()?, clock::unix_nanoseconds(), clock::now())
             .map_err(|error| exception(&error))?;
-        Ok(Self { inner: StreamInner::new(Protocol::v1(connection)) })
+        Ok(Self { inner: StreamInner::new(Protocol::v1(connection), Random::system()) })
     }
 
     /// Starts either side of v1 without a handshake: it is open at once.
@@ -186,37 +208,35 @@ impl StreamSession {
     pub fn v1_mac(options: NativeV1Mac) -> Result<Self, String> {
         let connection =
             v1::Connection::mac_only(options.config()?, clock::now()).map_err(|error| exception(&error))?;
-        Ok(Self { inner: StreamInner::new(Protocol::v1(connection)) })
+        Ok(Self { inner: StreamInner::new(Protocol::v1(connection), Random::system()) })
     }
 
     /// Starts the server's side. Where the address serves v1 too, the client's first frame decides.
     #[napi(factory)]
     #[must_use]
     pub fn server(address: &NativeAddress) -> Self {
-        Self { inner: StreamInner::new(Protocol::server(address, clock::now())) }
+        let now = clock::now();
+        Self { inner: StreamInner::new(Protocol::server(address, now), Random::system()) }
     }
 
     /// Makes the calls that run once per batch.
     #[napi]
     pub fn calls<'a>(&self, env: &'a Env) -> Result<StreamCalls<'a>> {
-        let made = |body| -> Result<Unknown<'a>> {
-            let raw = hot::function(env.raw(), Rc::clone(&self.inner), body)?;
-            // SAFETY: a live value of this environment, made just now.
-            unsafe { Unknown::from_napi_value(env.raw(), raw) }
-        };
-        Ok(StreamCalls { receive: made(StreamInner::receive)?, seal: made(StreamInner::seal)? })
+        Ok(StreamCalls {
+            receive: hot::function(env, &self.inner, StreamInner::receive)?,
+            seal: hot::function(env, &self.inner, StreamInner::seal)?,
+        })
     }
 
     /// Takes the control-plane bytes to write now: behind frames sealed earlier, before those sealed later.
-    #[napi]
-    #[must_use]
-    pub fn take_transmit(&self) -> Option<Uint8Array> {
+    #[napi(ts_return_type = "Uint8Array | null")]
+    pub fn take_transmit<'a>(&self, env: &'a Env) -> Result<Option<Unknown<'a>>> {
         let mut connection = self.inner.connection.borrow_mut();
         let mut bytes = Vec::new();
         while let Some(frame) = connection.poll_transmit() {
             bytes.extend_from_slice(&frame);
         }
-        (!bytes.is_empty()).then(|| Uint8Array::from(bytes))
+        (!bytes.is_empty()).then(|| bytes::copied(env, &bytes)).transpose()
     }
 
     /// Returns the milliseconds until `handleTimeout` must be called, −1 for never.
@@ -229,10 +249,7 @@ impl StreamSession {
     /// Tells the session that its time has come.
     #[napi]
     pub fn handle_timeout(&self) {
-        let handled = self.inner.connection.borrow_mut().handle_timeout(clock::now());
-        if let Err(error) = handled {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.handle_timeout(now));
     }
 
     /// Tells the session that the stream has ended, or broke.
@@ -245,29 +262,20 @@ impl StreamSession {
         } else {
             StreamEnd::Whole
         };
-        let handled = self.inner.connection.borrow_mut().handle_end(end, clock::now());
-        if let Err(error) = handled {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.handle_end(end, now));
     }
 
     /// Starts the close, which in EIPC/2 is authenticated (0 normal, 1 time, 2 revoked, 3 shutdown); idempotent.
     #[napi]
     pub fn close(&self, reason: u32) {
         let reason = crate::options::close_reason(reason);
-        let closed = self.inner.connection.borrow_mut().close(reason, clock::now());
-        if let Err(error) = closed {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.close(reason, now));
     }
 
     /// Answers the peer's goodbye, once everything before it was delivered.
     #[napi]
     pub fn finish_close(&self) {
-        let finished = self.inner.connection.borrow_mut().finish_close(clock::now());
-        if let Err(error) = finished {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.finish_close(now));
     }
 
     /// Gives this side another id before it has sent anything; only without a handshake. Throws otherwise.

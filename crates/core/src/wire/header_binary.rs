@@ -3,7 +3,6 @@
 //! The encoding of the hot path: strings are borrowed from the frame, nothing is allocated. Read only
 //! behind a verified tag, from `session::envelope`.
 
-use super::Writer;
 use super::limits::{BINARY_META_LEN, MAX_META_LEN};
 use crate::error::{Code, Error, Result};
 pub use crate::message::Meta;
@@ -167,23 +166,47 @@ pub fn write_any_text(meta: &Meta<'_>, out: &mut [u8]) -> Result<usize> {
         string_len(&meta.capability)?,
         string_len(&meta.route)?,
     ];
-    put(meta, lengths, &mut Writer::new(out))
-        .ok_or(Error::new(Code::MessageTooLarge, "no room for the meta"))?;
+    put(meta, lengths, out).ok_or(Error::new(Code::MessageTooLarge, "no room for the meta"))?;
     Ok(length)
 }
 
-fn put(meta: &Meta<'_>, lengths: [u8; 4], writer: &mut Writer<'_>) -> Option<()> {
-    writer.u8(meta.priority.byte())?;
-    writer.u8(meta.payload_format.byte())?;
-    writer.bytes(&lengths)?;
-    writer.u16(0)?;
-    writer.i64(meta.timestamp_ns)?;
-    writer.u32(meta.max_age_ms)?;
-    writer.u32(0)?;
-    writer.bytes(meta.source.as_bytes())?;
-    writer.bytes(meta.request_id.as_bytes())?;
-    writer.bytes(meta.capability.as_bytes())?;
-    writer.bytes(meta.route.as_bytes())
+fn put(meta: &Meta<'_>, [n0, n1, n2, n3]: [u8; 4], out: &mut [u8]) -> Option<()> {
+    let (fixed, mut rest) = out.split_first_chunk_mut::<BINARY_META_LEN>()?;
+    let (priority, payload_format) = (meta.priority.byte(), meta.payload_format.byte());
+    let [t0, t1, t2, t3, t4, t5, t6, t7] = meta.timestamp_ns.to_be_bytes();
+    let [a0, a1, a2, a3] = meta.max_age_ms.to_be_bytes();
+    *fixed = [
+        priority,
+        payload_format,
+        n0,
+        n1,
+        n2,
+        n3,
+        0,
+        0,
+        t0,
+        t1,
+        t2,
+        t3,
+        t4,
+        t5,
+        t6,
+        t7,
+        a0,
+        a1,
+        a2,
+        a3,
+        0,
+        0,
+        0,
+        0,
+    ];
+    for text in [&meta.source, &meta.request_id, &meta.capability, &meta.route] {
+        let (place, behind) = rest.split_at_mut_checked(text.len())?;
+        place.copy_from_slice(text.as_bytes());
+        rest = behind;
+    }
+    Some(())
 }
 
 fn string_len(text: &str) -> Result<u8> {

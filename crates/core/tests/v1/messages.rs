@@ -242,6 +242,7 @@ fn records_wait_until_the_login_is_written() {
     assert!(pair.server.connection.has_transmit());
     assert_eq!(pair.server.message(Kind::Chat, b"x").unwrap_err().code, Code::Backpressure);
     let mut bytes = pair.server.transmit();
+    assert!(!pair.server.connection.has_transmit());
     bytes.extend(pair.server.message(Kind::Chat, b"x").unwrap());
     let seen = pair.client.receive(&bytes, pair.now);
     assert_eq!(seen, [Seen::Established, Seen::Message(Kind::Chat, b"x".to_vec())]);
