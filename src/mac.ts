@@ -6,9 +6,9 @@ import { inspect } from 'node:util';
 
 import { Endpoint, Opened } from './endpoint.js';
 import type { EndpointSetup } from './endpoint.js';
-import { nativeError } from './errors.js';
+import { makeError, nativeError } from './errors.js';
 import { StreamSession } from './native.js';
-import type { NativeV1Mac } from './native.js';
+import type { NativeV1Mac, SessionInfo } from './native.js';
 import type { ClientMacOptions, ServerMacOptions } from './options.js';
 import { macSettings } from './settings.js';
 import type { Settings } from './settings.js';
@@ -93,9 +93,9 @@ export function macSession(
   };
 }
 
-function infoOf(session: StreamSession): NonNullable<ReturnType<StreamSession['info']>> {
+function infoOf(session: StreamSession): SessionInfo {
   const info = session.info();
-  if (info === null) throw new TypeError('a session without a handshake is open from its beginning');
+  if (info === null) throw makeError('EIPC_INTERNAL', 'a session without a handshake is open from its beginning');
   return info;
 }
 

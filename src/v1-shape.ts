@@ -5,10 +5,8 @@
 import { inspect } from 'node:util';
 
 import type { Codec } from './codec.js';
+import { MAX_HEADER } from './limits.js';
 import type { PayloadFormat } from './message.js';
-
-/** The largest header (docs/wire.md, "Limits"). */
-const MAX_HEADER = 4_096;
 
 const QUOTE = 0x22;
 const AMPERSAND = 0x26;

@@ -2,13 +2,11 @@
  * The byte stream that a session needs, over a `Connection` of a user's own making: batches are cut into frames going out, frames get their
  * length in front coming in. As many frames are in the user's hands as a stream would have in the kernel's.
  */
+import { MAX_FRAME, PREFIX } from '../limits.js';
 import { Queue } from '../queue.js';
 import type { ByteReader, ByteStream } from './byte-stream.js';
 import type { Connection } from './connection.js';
 
-const PREFIX = 4;
-/** docs/wire.md, "Limits": a frame above this is told to the session by its length alone. */
-const MAX_FRAME = 1_048_576;
 /** Bytes that wait to be sent before the writer is asked to stop. */
 const HIGH_WATER = 65_536;
 

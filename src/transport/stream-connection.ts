@@ -3,18 +3,13 @@
  * made of one takes the stream itself, so that frames are not cut twice.
  */
 import { makeError, nativeError } from '../errors.js';
+import { LEAST_FRAME, MAX_FRAME, PREFIX } from '../limits.js';
 import { NativeDeframer } from '../native.js';
 import type { ByteReader, ByteStream } from './byte-stream.js';
 import type { Connection } from './connection.js';
 import { streamOf } from './open.js';
 import type { RawConnection } from './open.js';
 import type { PeerTransport } from './transport.js';
-
-const PREFIX = 4;
-/** The preamble: no frame is shorter. */
-const LEAST = 16;
-/** docs/wire.md, "Limits". */
-const MOST = 1_048_576;
 
 /** Somebody who waits for a frame. */
 interface Waiting {
@@ -62,8 +57,8 @@ export class StreamConnection implements Connection {
   send(frame: Uint8Array): Promise<void> {
     this.#requireOwn();
     if (!(frame instanceof Uint8Array)) throw new TypeError('a frame is a Uint8Array');
-    if (frame.length < LEAST || frame.length > MOST)
-      throw new RangeError(`a frame of ${frame.length} bytes cannot be sent; it has ${LEAST} to ${MOST}`);
+    if (frame.length < LEAST_FRAME || frame.length > MAX_FRAME)
+      throw new RangeError(`a frame of ${frame.length} bytes cannot be sent; it has ${LEAST_FRAME} to ${MAX_FRAME}`);
     const stream = this.#open();
     if (!stream.isWritable) return Promise.reject(this.#endError());
     const bytes = Buffer.allocUnsafe(PREFIX + frame.length);
