@@ -3,10 +3,12 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts build-vectors test test-package demo bench check deep mutants fmt clean require-node require-rust FORCE
+.PHONY: help build build-native build-ts build-vectors test test-package test-platforms demo bench check deep mutants fmt clean require-node require-rust FORCE
 
-# Arguments for `make demo`, `make bench` and `make mutants`, for example ARGS='--speed max --seconds 2'.
+# Arguments for `make demo`, `make bench`, `make mutants` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
+# Where `make test` also leaves the results of the TypeScript tests, as JSON.
+VITEST_JSON ?=
 
 STAMPS := target/stamps
 MODULES := node_modules/.package-lock.json
@@ -26,11 +28,16 @@ build-ts: $(STAMPS)/ts ## compile src/ to dist/
 build-vectors: $(STAMPS)/vectors ## build the addon that the vector tests load, which never ships
 
 test: build build-vectors ## run the Rust and the TypeScript tests
-	cargo test --workspace
-	npx vitest run
+	cargo test --workspace --no-fail-fast
+	npx vitest run $(if $(VITEST_JSON),--reporter=default --reporter=json --outputFile.json="$(VITEST_JSON)")
 
+# The binary that ships; without the tools for it (status 69) the developer's takes its place.
 test-package: build ## pack, install and use what `npm install eipc` gives; ends with a table
+	scripts/build-platform.sh "$$(rustc --print host-tuple)" || (($$? == 69))
 	npx vitest run --config test/package/vitest.config.ts
+
+test-platforms: build build-vectors ## run the tests on other Nodes and under qemu; ends with a table (ARGS=arm for a part)
+	scripts/test-platforms.sh $(ARGS)
 
 demo: build ## run the demo: an ENI and an EAI process (ARGS='--speed max --seconds 2')
 	node dist/cli/main.js demo $(ARGS)

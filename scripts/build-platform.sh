@@ -22,6 +22,9 @@ platform=$(node --input-type=module -e '
   console.log(parseTriple(target).platformArchABI);
 ' "$TARGET")
 
+binary=target/platforms/$platform/eipc.$platform.node
+rm -f "$binary" # what does not pass must not be found
+
 build=(--release --package eipc-node --target "$TARGET")
 case $(uname -s):$TARGET in
   Linux:*-linux-gnu*)
@@ -58,7 +61,7 @@ if ! compgen -G "$libraries/libstd-*.rlib" >/dev/null; then
 fi
 
 "${build[@]}"
-binary=target/platforms/$platform/eipc.$platform.node
+built=${CARGO_TARGET_DIR:-target}/$TARGET/release/$library
+node scripts/platforms/check-binary.js "$platform" "$built"
 mkdir -p "${binary%/*}"
-cp "${CARGO_TARGET_DIR:-target}/$TARGET/release/$library" "$binary"
-node scripts/platforms/check-binary.js "$platform" "$binary"
+cp "$built" "$binary"

@@ -49,10 +49,6 @@ lint() {
   npx tsc -p tsconfig.json --noEmit
 }
 
-rust_tests() {
-  cargo test --workspace --no-fail-fast
-}
-
 # Not through the Makefile's stamps: a fresh stamp would leave the generated files unproved.
 build() {
   npm run build:native
@@ -70,8 +66,15 @@ generated_files() {
   git diff --exit-code -- "${files[@]}"
 }
 
-typescript_tests() {
-  npx vitest run --reporter=default --reporter=json --outputFile.json="$LOGS/vitest.json"
+# All tests, by the test command of README.md, run as a reader would run it.
+tests() {
+  local command
+  command=$(grep -m 1 -E '^(make|npm) (run )?test\b' README.md) || {
+    echo 'README.md names no test command on a line of its own (make test, npm test)' >&2
+    return 1
+  }
+  printf '%s\n' "$command"
+  VITEST_JSON="$LOGS/vitest.json" bash -euo pipefail -c "$command"
 }
 
 demo() {
@@ -83,26 +86,13 @@ package() {
   npx vitest run --config test/package/vitest.config.ts
 }
 
-# The test command of README.md, run as a reader would run it.
-readme() {
-  local command
-  command=$(grep -m 1 -E '^(make|npm) (run )?test\b' README.md) || {
-    echo 'README.md names no test command on a line of its own (make test, npm test)' >&2
-    return 1
-  }
-  printf '%s\n' "$command"
-  bash -euo pipefail -c "$command"
-}
-
 stage 'format' format
 stage 'lint' lint
 stage 'platforms' scripts/check-platforms.sh
-stage 'rust tests' rust_tests
 stage 'build' build
 stage 'generated files' generated_files
-stage 'typescript tests' typescript_tests
+stage 'tests' tests
 stage 'knip' npx knip
 stage 'demo' demo
 stage 'package' package
-stage 'readme' readme
 print_table

@@ -86,7 +86,7 @@ export function threadPoller(): Addon.Poller {
 }
 
 /**
- * Has this thread do without libuv's functions, as every thread does in a runtime that has none (docs/decisions/0007). For tests: call it
+ * Has this thread do without libuv's functions, as every thread does in a runtime that has none (docs/decisions/0002). For tests: call it
  * before the first connection.
  */
 export function doWithoutLibuv(): void {

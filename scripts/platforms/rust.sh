@@ -69,8 +69,9 @@ build_std() {
   printf '#![no_std]\n' >"$folder/build/lib.rs"
   printf '%s\n' '[source.crates-io]' 'replace-with = "vendored"' '[source.vendored]' \
     "directory = \"$SYSROOT/src/rustc-$VERSION/library/vendor\"" >"$folder/build/.cargo/config.toml"
-  # `test` is the library behind #[test], which cross-compiled tests need as well.
+  # `test` is the library behind #[test], which cross-compiled tests need as well. The bitcode is for the release build's `lto`.
   (cd "$folder/build" && RUSTC=$HOME_OF_RUST/bin/rustc RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR=$folder/build/target \
+    RUSTFLAGS='-C embed-bitcode=yes' \
     cargo build --offline --release --quiet -Zbuild-std=std,panic_unwind,test --target "$target" >&2)
   cp "$folder/build/target/$target/release/deps"/lib*.rlib "$folder/lib/"
   rm -r "$folder/lib"/libbuild_std-*.rlib "$folder/build"

@@ -1,7 +1,7 @@
 /** What the packages contain: exactly the files of the committed lists, nothing that runs at installation, no more bytes than agreed. */
 import { execFile } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
+import { readFileSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { publint } from 'publint';
@@ -10,6 +10,9 @@ import { describe, expect, inject, it } from 'vitest';
 
 const eipc = inject('eipc');
 const platforms = inject('platforms');
+
+const SOURCES = new URL('../../src/', import.meta.url);
+const DOCUMENTS = ['CHANGELOG.md', 'LICENSE', 'README.md', 'index.d.ts', 'package.json'];
 
 const require = createRequire(import.meta.url);
 const ATTW = require.resolve('@arethetypeswrong/cli/package.json');
@@ -24,9 +27,15 @@ const BUDGET = {
 const INSTALL_SCRIPTS = ['preinstall', 'install', 'postinstall', 'prepare', 'prepublish', 'preprepare', 'postprepare'];
 
 describe('eipc', () => {
-  it('ships the files of shipped-files.txt and no others', () => {
-    const list = readFileSync(new URL('shipped-files.txt', import.meta.url), 'utf8');
-    expect(eipc.files).toEqual(list.trimEnd().split('\n'));
+  it('ships each module of src/ compiled, with its types where it can be imported, a few documents, and no other file', () => {
+    const modules = readdirSync(SOURCES, { recursive: true, encoding: 'utf8' }).filter((file) =>
+      /(?<!\.d)\.ts$/.test(file),
+    );
+    const compiled = modules.flatMap((file) => {
+      const base = `dist/${file.slice(0, -'.ts'.length)}`;
+      return file.startsWith('cli/') ? [`${base}.js`] : [`${base}.js`, `${base}.d.ts`];
+    });
+    expect(new Set(eipc.files)).toEqual(new Set([...DOCUMENTS, ...compiled]));
   });
 
   it('runs nothing at installation', () => {

@@ -19,7 +19,11 @@ pub(crate) struct List(Vec<Row>);
 impl List {
     /// Reads the list and compares it with the mutants there are.
     pub(crate) fn read(mutants: &[Mutant]) -> Result<Self> {
-        let list = Self(rows(include_str!("../equivalent.txt"))?);
+        Self::of(include_str!("../equivalent.txt"), mutants)
+    }
+
+    fn of(text: &str, mutants: &[Mutant]) -> Result<Self> {
+        let list = Self(rows(text)?);
         let is_there = |row: &&Row| mutants.iter().any(|mutant| mutant.name() == row.name);
         match list.0.iter().find(|row| !is_there(row)) {
             Some(row) => Err(format!("equivalent.txt names a mutant that is not there: {}", row.name).into()),
@@ -63,5 +67,21 @@ mod tests {
         );
         assert!(rows("a.rs f: `x`\nb.rs g: `y`\n    why\n").is_err());
         assert!(rows("    why\n").is_err());
+    }
+
+    #[test]
+    fn a_row_that_names_no_mutant_is_an_error() {
+        let mutant = Mutant {
+            file: "a.rs".into(),
+            line: 7,
+            function: "f".into(),
+            check: "x".into(),
+            change: "is true".into(),
+        };
+        let row = "a.rs f: `x` is true\n    why\n";
+        let list = List::of(row, std::slice::from_ref(&mutant)).unwrap();
+        assert_eq!(list.find(&mutant).unwrap().why, "why");
+        assert!(list.find(&Mutant { change: "is false".into(), ..mutant.clone() }).is_none());
+        assert!(List::of(&row.replace("true", "false"), &[mutant]).is_err());
     }
 }

@@ -44,6 +44,12 @@ fn run() -> Result<bool> {
     let list = List::read(&found.mutants)?;
     let is_chosen = |mutant: &Mutant| mutant.to_string().contains(&filter);
     let chosen: Vec<_> = found.mutants.iter().enumerate().filter(|(_, mutant)| is_chosen(mutant)).collect();
+    if chosen.is_empty() {
+        return Err(format!(
+            "no mutant is named with {filter:?}; give a part of a path, for example session/open.rs"
+        )
+        .into());
+    }
     let passed = || started.elapsed().as_secs();
     eprintln!("{} of {} mutants chosen; building all into one copy", chosen.len(), found.mutants.len());
     let tests = programs::build(&out.join("src"), &out.join("build"))?;
@@ -53,5 +59,7 @@ fn run() -> Result<bool> {
     let numbers: Vec<usize> = chosen.iter().map(|(number, _)| *number).collect();
     let fates = trial::judge(&numbers, &known)?;
     let judged: Vec<_> = chosen.into_iter().map(|(_, mutant)| mutant).zip(fates).collect();
-    Ok(report::print(&judged, &list, &found.uncovered, passed()))
+    let uncovered: Vec<_> =
+        found.uncovered.iter().filter(|left| left.to_string().contains(&filter)).collect();
+    Ok(report::print(&judged, &list, &uncovered, passed()))
 }

@@ -9,7 +9,7 @@ use std::ptr;
 use napi::bindgen_prelude::*;
 use napi::sys;
 
-/// A referenced JavaScript function with an async context of its own.
+/// A referenced JavaScript function, with an async context of its own if the event loop is to call it.
 pub(crate) struct Callback {
     env: sys::napi_env,
     function: Cell<sys::napi_ref>,
@@ -17,15 +17,13 @@ pub(crate) struct Callback {
 }
 
 impl Callback {
-    /// Keeps `function` alive until `release` or drop.
+    /// Keeps `function` alive until `release` or drop, for `call`.
     pub(crate) fn new(env: sys::napi_env, function: sys::napi_value, name: &str) -> Result<Self> {
-        let mut reference = ptr::null_mut();
         let mut context = ptr::null_mut();
         let mut resource_name = ptr::null_mut();
         let length = isize::try_from(name.len()).unwrap_or(0);
-        // SAFETY: `env` is the environment of the running call, `function` a live value of it, the out-pointers are locals.
+        // SAFETY: `env` is the environment of the running call, the out-pointers are locals.
         unsafe {
-            check_status!(sys::napi_create_reference(env, function, 1, &mut reference))?;
             check_status!(sys::napi_create_string_utf8(
                 env,
                 name.as_ptr().cast(),
@@ -34,13 +32,23 @@ impl Callback {
             ))?;
             check_status!(sys::napi_async_init(env, ptr::null_mut(), resource_name, &mut context))?;
         }
-        Ok(Self { env, function: Cell::new(reference), context: Cell::new(context) })
+        let callback = Self::nested(env, function)?;
+        callback.context.set(context);
+        Ok(callback)
+    }
+
+    /// Keeps `function` alive until `release` or drop, for `call_nested` only.
+    pub(crate) fn nested(env: sys::napi_env, function: sys::napi_value) -> Result<Self> {
+        let mut reference = ptr::null_mut();
+        // SAFETY: `env` is the environment of the running call, `function` a live value of it, the out-pointer is a local.
+        check_status!(unsafe { sys::napi_create_reference(env, function, 1, &mut reference) })?;
+        Ok(Self { env, function: Cell::new(reference), context: Cell::new(ptr::null_mut()) })
     }
 
     /// Calls the function without arguments, from the event loop: what is due after a callback (`process.nextTick`, promises) runs
     /// before this returns. An exception becomes the process's uncaught exception, as in any callback of Node.
     pub(crate) fn call(&self) {
-        self.run(|receiver, function| {
+        self.run(|receiver, function, result| {
             // SAFETY: `run` gives live values of this environment, whose async context is ours until `release`.
             unsafe {
                 sys::napi_make_callback(
@@ -50,7 +58,7 @@ impl Callback {
                     function,
                     0,
                     ptr::null(),
-                    ptr::null_mut(),
+                    result,
                 )
             }
         });
@@ -58,13 +66,17 @@ impl Callback {
 
     /// Calls the function without arguments from inside a call or callback of JavaScript, and runs nothing else.
     pub(crate) fn call_nested(&self) {
-        self.run(|receiver, function| {
+        self.run(|receiver, function, result| {
             // SAFETY: `run` gives live values of this environment.
-            unsafe { sys::napi_call_function(self.env, receiver, function, 0, ptr::null(), ptr::null_mut()) }
+            unsafe { sys::napi_call_function(self.env, receiver, function, 0, ptr::null(), result) }
         });
     }
 
-    fn run(&self, call: impl FnOnce(sys::napi_value, sys::napi_value) -> sys::napi_status) {
+    /// `call` gets receiver, function, and where to put a result: Node takes null for that, Deno does not.
+    fn run(
+        &self,
+        call: impl FnOnce(sys::napi_value, sys::napi_value, *mut sys::napi_value) -> sys::napi_status,
+    ) {
         let reference = self.function.get();
         if reference.is_null() {
             return;
@@ -79,7 +91,8 @@ impl Callback {
             let (mut function, mut receiver) = (ptr::null_mut(), ptr::null_mut());
             sys::napi_get_reference_value(env, reference, &mut function);
             sys::napi_get_global(env, &mut receiver);
-            if call(receiver, function) == sys::Status::napi_pending_exception {
+            let mut result = ptr::null_mut();
+            if call(receiver, function, &mut result) == sys::Status::napi_pending_exception {
                 let mut exception = ptr::null_mut();
                 if sys::napi_get_and_clear_last_exception(env, &mut exception) == sys::Status::napi_ok {
                     sys::napi_fatal_exception(env, exception);

@@ -276,7 +276,7 @@ impl Poller {
         let event_loop: Rc<dyn EventLoop> = match libuv_loop(env).filter(|_| may_use_libuv) {
             Some(libuv) => Rc::new(libuv),
             None => {
-                let turn_later = Callback::new(env.raw(), turn_later.raw(), "eipc:turn")?;
+                let turn_later = Callback::nested(env.raw(), turn_later.raw())?;
                 let made = Rc::new(PlainLoop::new(env, turn_later)?);
                 plain = Some(Rc::clone(&made));
                 made

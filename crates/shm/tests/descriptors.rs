@@ -300,3 +300,14 @@ fn an_empty_buffer_is_an_error_and_not_the_end() {
         assert!(matches!(result, Err(ReceiveError::System(e)) if e.kind() == io::ErrorKind::InvalidInput));
     }
 }
+
+#[cfg(target_pointer_width = "32")]
+#[test]
+fn a_segment_larger_than_an_object_may_be_is_refused() {
+    let _alone = alone();
+    let largest = Capacities::new([1 << 28; 8]).unwrap();
+    let refused = MemfdRegion::create(largest, 7).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::OutOfMemory);
+    assert_eq!(refused.raw_os_error(), None, "refused by us, not for lack of address space");
+    assert!(eipc_shm::HeapRegion::new(eipc_shm::Layout::new(largest)).is_err());
+}

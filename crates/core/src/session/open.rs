@@ -293,6 +293,10 @@ mod tests {
             (5, 4, Some(Code::Sequence)),
             (5, 6, None),
             (5, 7, Some(Code::Sequence)),
+            ((1 << 32) - 1, 0, Some(Code::Sequence)),
+            ((1 << 32) - 1, 1 << 32, None),
+            (1 << 32, 1, Some(Code::Sequence)),
+            (1 << 32, (1 << 32) + 1, None),
             (crate::session::sec_header::MAX_COUNTER, 0, Some(Code::Sequence)),
         ] {
             let forger = forger(Plane::SharedMemory, true);

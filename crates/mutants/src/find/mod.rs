@@ -21,6 +21,7 @@ use crate::constness::Name;
 use crate::rewrite::{Mutant, Rewrite, one_line, switch};
 use proc_macro2::Span;
 use std::collections::BTreeSet;
+use std::fmt;
 use std::ops::Range;
 use syn::visit::Visit as _;
 
@@ -31,6 +32,12 @@ pub(crate) struct Uncovered {
     pub(crate) place: String,
     /// Its text on one line.
     pub(crate) check: String,
+}
+
+impl fmt::Display for Uncovered {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{}: `{}`", self.place, self.check)
+    }
 }
 
 /// Reads one file after the other and numbers their mutants.

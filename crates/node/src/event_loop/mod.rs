@@ -2,7 +2,7 @@
 //!
 //! [`LibuvLoop`] is Node's own loop, entered through libuv's functions. [`PlainLoop`] needs Node-API and nothing else: a JavaScript
 //! function that turns the loop, and a thread that waits for descriptors. It is for runtimes that have no libuv to call
-//! (docs/decisions/0007).
+//! (docs/decisions/0002).
 
 #[cfg(unix)]
 mod bell;

@@ -146,8 +146,9 @@ mod tests {
     #[cfg(target_os = "linux")]
     #[test]
     fn a_region_in_a_memory_file_keeps_to_its_data() {
-        let offer = crate::Offer::memfd(Capacities::new([4_096; 8]).unwrap(), 7);
-        let (region, _fd) = crate::map::memfd::create(&offer).unwrap();
+        use crate::map::Segment;
+        let created = crate::map::memfd::MemfdRegion::create(Capacities::new([4_096; 8]).unwrap(), 7);
+        let region = created.unwrap().region;
         keeps_to_its_data(&region);
         let end = region.layout().data_len();
         assert!(region.reserve(0, end).is_ok());

@@ -31,7 +31,7 @@ fn index_of(span: Span, position: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use std::io;
-    use std::sync::atomic::{AtomicU32, AtomicU64};
+    use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
     use super::consumer::Consumer;
     use super::producer::Producer;
@@ -148,5 +148,28 @@ mod tests {
         assert_eq!(producer.occupancy(), 0);
         region.1 = Refused::Nothing;
         assert!(producer.push(&region, &[0; 100]).unwrap(), "once there is memory again");
+    }
+
+    #[test]
+    fn records_cross_the_position_that_32_bits_cannot_hold() {
+        const BEFORE: u64 = (1 << 32) - 2_048;
+        let region = region();
+        let mut producer = Producer::new(region.layout(), SLOT);
+        let mut consumer = Consumer::new(region.layout(), SLOT, 1);
+        producer.set_position(BEFORE);
+        consumer.set_position(BEFORE);
+        for word in [Word::Tail, Word::Head] {
+            region.word(SLOT, word).store(BEFORE, Ordering::Relaxed);
+        }
+        for round in 0..64_u8 {
+            let frame = vec![round; 100 + 8 * usize::from(round)];
+            assert!(producer.push(&region, &frame).unwrap());
+            producer.publish(&region);
+            let mut out = vec![0; consumer.next(&region, true).unwrap().unwrap()];
+            consumer.copy_next(&region, &mut out).unwrap();
+            assert_eq!(out, frame);
+            consumer.release(&region);
+        }
+        assert!(region.word(SLOT, Word::Head).load(Ordering::Relaxed) > 1 << 32);
     }
 }
