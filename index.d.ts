@@ -4,6 +4,16 @@
 /** A server at one of its addresses. */
 export declare class NativeAddress {}
 
+/** Cuts a stream of chunks into frames. */
+export declare class NativeDeframer {
+  /** Makes one that stands at a frame's beginning. */
+  constructor()
+  /** Takes bytes of a chunk from an offset on, until a frame is whole. Throws for a length that no frame has, and from then on. */
+  take(chunk: Uint8Array, from: number): Taken
+  /** Whether a frame has begun and not ended. */
+  get isMidFrame(): boolean
+}
+
 /** A pre-shared key inside native code. */
 export declare class NativeKey {
   /**
@@ -11,8 +21,17 @@ export declare class NativeKey {
    * printable characters only unless `dangerousPassphrase`.
    */
   static fromBytes(bytes: Uint8Array, dangerousPassphrase: boolean): NativeKey
-  /** The key id of EIPC/2, 16 hexadecimal digits: not secret. */
+  /** Copies a key in that only v1 takes: at least 16 bytes of any kind. Throws `EIPC_KEY` for a shorter one. */
+  static forV1(bytes: Uint8Array): NativeKey
+  /**
+   * The key id of EIPC/2, 16 hexadecimal digits: not secret. Empty for a key of v1, which may be a phrase that could be
+   * guessed by it.
+   */
   get id(): string
+  /** Whether it has fewer than 32 bytes. */
+  get isShort(): boolean
+  /** Tells whether another key makes the same v1 tags: the same bytes, or bytes that HMAC takes for the same. */
+  isSame(other: NativeKey): boolean
 }
 
 /** Identity and keys of a server, and what its handshakes share wherever they come in. */
@@ -70,11 +89,15 @@ export declare class ShmSession {
   setReferenced(referenced: boolean): void
 }
 
-/** One EIPC/2 connection over a byte stream. */
+/** One connection over a byte stream. */
 export declare class StreamSession {
   /** Starts the client's side; its hello waits in `takeTransmit`. */
   static client(options: NativeClientOptions): StreamSession
-  /** Starts the server's side. */
+  /** Starts the client's side of v1 with its handshake; its first frame waits in `takeTransmit`. */
+  static v1Client(options: NativeV1Client): StreamSession
+  /** Starts either side of v1 without a handshake: it is open at once. */
+  static v1Mac(options: NativeV1Mac): StreamSession
+  /** Starts the server's side. Where the address serves v1 too, the client's first frame decides. */
   static server(address: NativeAddress): StreamSession
   /** Makes the calls that run once per batch. */
   calls(): StreamCalls
@@ -84,12 +107,14 @@ export declare class StreamSession {
   timeoutMs(): number
   /** Tells the session that its time has come. */
   handleTimeout(): void
-  /** Tells the session that the stream has ended. */
-  handleEnd(): void
-  /** Starts the authenticated close (0 normal, 1 time, 2 revoked, 3 shutdown); idempotent. */
+  /** Tells the session that the stream has ended, or broke. */
+  handleEnd(isBroken: boolean): void
+  /** Starts the close, which in EIPC/2 is authenticated (0 normal, 1 time, 2 revoked, 3 shutdown); idempotent. */
   close(reason: number): void
-  /** Answers the peer's X, once everything before it was delivered. */
+  /** Answers the peer's goodbye, once everything before it was delivered. */
   finishClose(): void
+  /** Gives this side another id before it has sent anything; only without a handshake. Throws otherwise. */
+  rename(ownId: string): void
   /** 0 handshaking, 1 open, 2 closing, 3 closed. */
   state(): number
   /** Returns who the peer is, once that is proved. */
@@ -176,8 +201,10 @@ export interface NativeClientOptions {
 export interface NativeServerOptions {
   /** Its own id. */
   serverId: string
-  /** Who may connect. */
+  /** Who may connect in EIPC/2. */
   services: Array<NativeService>
+  /** Who may connect in v1; absent: nobody. */
+  v1?: NativeV1Server
   /** Milliseconds a session lives; 0 for ever. */
   ttlMs: number
   /** Milliseconds for a whole handshake. */
@@ -194,6 +221,64 @@ export interface NativeService {
   keys: Array<NativeKey>
   /** What it may do. */
   capabilities: Array<string>
+}
+
+/** What a client with a handshake brings. */
+export interface NativeV1Client {
+  /** Its own id. */
+  serviceId: string
+  /** The server id it expects; absent: any. */
+  serverId?: string
+  /** The key of `service_id`. */
+  key: NativeKey
+  /** Milliseconds for the whole handshake. */
+  handshakeTimeout: number
+  /** What it demands. */
+  rules: NativeV1Rules
+}
+
+/** What either side of a connection without a handshake brings. */
+export interface NativeV1Mac {
+  /** Whether this is the server's side. */
+  isServer: boolean
+  /** Its own id. */
+  ownId: string
+  /** The id it expects of the peer; absent: that of its first frame. */
+  peerId?: string
+  /** The key both have. */
+  key: NativeKey
+  /** What its frames carry as `session_id`. */
+  sessionId: string
+  /** What the peer may do; a server's. */
+  capabilities: Array<string>
+  /** What it demands. */
+  rules: NativeV1Rules
+}
+
+/** What a receiver of v1 demands; `docs/wire.md`, "Options for unusual peers". */
+export interface NativeV1Rules {
+  /** Whether any string is a timestamp. */
+  anyTimestamp: boolean
+  /** Whether a peer may send under other ids than its own. */
+  anySource: boolean
+  /** Whether a frame may leave the token out. */
+  sessionIdWhenPresent: boolean
+  /** Whether the handshake whose frames are all `ack` is spoken, or as a server also accepted. */
+  ackHandshake: boolean
+  /** Numbers of the replay window. */
+  window: number
+}
+
+/** What a server brings for its v1 clients. */
+export interface NativeV1Server {
+  /** Who may connect. */
+  services: Array<NativeService>
+  /** Whether the key of the first frame is the whole proof, without a handshake. */
+  macOnly: boolean
+  /** Milliseconds a session lives; 0 for ever. */
+  ttlMs: number
+  /** What it demands. */
+  rules: NativeV1Rules
 }
 
 /** How a session ended. */
@@ -228,9 +313,11 @@ export interface SessionInfo {
   serviceId: string
   /** The server's id. */
   serverId: string
-  /** 16 hexadecimal digits. */
+  /** 16 hexadecimal digits; in v1 the token, or what frames carry instead of one. */
   sessionId: string
-  /** Number of the suite. */
+  /** 1 or 2. */
+  protocol: number
+  /** Number of the suite; 0 in v1. */
   suite: number
   /** What the client may do. */
   capabilities: Array<string>
@@ -240,8 +327,10 @@ export interface SessionInfo {
   maxFrame: number
   /** Whether metas are binary. */
   binaryMeta: boolean
-  /** Bytes of a tag: what a record to send leaves room for. */
-  tagLength: number
+  /** Bytes that a record to send leaves free behind its payload. */
+  tailLength: number
+  /** In v1 the longest header without the bytes of a message's own strings; otherwise 0. */
+  headerRoom: number
 }
 
 /** The calls of a session that run once per batch. */
@@ -256,8 +345,16 @@ export interface ShmCalls {
 export interface StreamCalls {
   /** Takes a chunk from an offset; fills slab and descriptors; returns the number of messages. */
   receive: (chunk: Uint8Array, from: number, slab: Uint8Array, slabFrom: number, descriptors: Uint32Array) => number
-  /** Seals the records of a batch in place; returns its length, or −(error value). */
+  /** Seals the records of a batch in place; returns how many bytes at its front are to be written, or −(error value). */
   seal: (batch: Uint8Array, length: number) => number
+}
+
+/** What was found in a chunk. */
+export interface Taken {
+  /** Where the rest of the chunk begins. */
+  rest: number
+  /** The next frame without its prefix; absent when the chunk is used up before its end. */
+  frame?: Uint8Array
 }
 
 /** The version of this addon; the JavaScript beside it must have the same. */

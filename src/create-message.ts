@@ -11,7 +11,7 @@ import type { Outgoing, RecordShape } from './outgoing.js';
 /** No session yet: no limit either, which the endpoint that sends it will have. */
 const ANY = Number.MAX_SAFE_INTEGER;
 const SHAPE: RecordShape = {
-  tagLength: 0,
+  tailLength: 0,
   binaryMeta: true,
   codec: jsonCodec,
   maxPayload: [ANY, ANY, ANY, ANY],
@@ -51,7 +51,12 @@ export function createMessage<T = unknown>(
       record.readUInt32LE(RECORD.payloadLength),
       record.readUInt32BE(meta + 16),
     ];
-    return new Message<T>({ source, sessionId: '', relays: true, codec: jsonCodec }, record, new Uint32Array(words), 0);
+    return new Message<T>(
+      { source, sessionId: '', relays: true, codec: jsonCodec, protocol: 2 },
+      record,
+      new Uint32Array(words),
+      0,
+    );
   } finally {
     returnBatchWriter(writer);
   }

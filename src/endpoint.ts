@@ -31,11 +31,12 @@ import { Sender } from './sender.js';
 import { Counters } from './stats.js';
 import type { EndpointStats } from './stats.js';
 import { ThreadBound } from './thread-bound.js';
-import type { Link, LinkReceiver } from './transport/transport.js';
+import type { Link } from './transport/transport.js';
+import { V1Shape } from './v1-shape.js';
 
 export type { CloseReason } from './close-reason.js';
 
-/** What an endpoint is made of. Only `connect` and `listen` make it. */
+/** What an endpoint is made of. */
 export interface EndpointSetup {
   readonly link: Link;
   readonly session: SessionInfo;
@@ -43,6 +44,17 @@ export interface EndpointSetup {
   readonly address: string;
   /** Called once, when everything is over. */
   readonly onClosed: (reason: CloseReason) => void;
+  /** Takes another id for this end, before anything was sent; returns the session's new `headerRoom`. Only of v1 without a handshake. */
+  readonly rename?: (ownId: string) => number;
+}
+
+/** A session that is open: what `connect` and `listen` make endpoints of, where users give a connection. */
+export class Opened {
+  readonly setup: EndpointSetup;
+
+  constructor(setup: EndpointSetup) {
+    this.setup = setup;
+  }
 }
 
 const MAX_RECEIVE_BATCH = 65_536;
@@ -57,8 +69,6 @@ class FlushWait extends Wait<void> {
 export abstract class Endpoint extends ThreadBound implements AsyncIterable<Message>, AsyncDisposable {
   /** Which end this is. */
   abstract readonly role: 'client' | 'server';
-  /** Who is at the other end. */
-  readonly peer: Peer;
   /** The address that was connected to; at a server, that of the client where it has one (`tcp`), otherwise the one listened on. */
   readonly remoteAddress: string;
   /** Where messages go; null when they go to the inbox. */
@@ -66,6 +76,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   /** Resolves, never rejects, when the connection is over and everything that arrived was delivered. */
   readonly closed: Promise<CloseReason>;
 
+  #peer: Peer;
   readonly #link: Link;
   readonly #settings: Settings;
   readonly #maxPayload: RecordShape['maxPayload'];
@@ -90,22 +101,24 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     this.#sendWait = { timeout: settings.sendTimeout, signal: undefined };
     this.remoteAddress = setup.address;
     this.router = settings.router;
-    this.peer = makePeer(setup, this, letter === 'c');
-    this.#maxPayload = payloadLimits(session.maxFrame);
+    this.#peer = makePeer(setup, this, letter === 'c');
+    this.#maxPayload = payloadLimits(session);
     this.closed = this.#lifecycle.closed;
     this.#lanes = new SendLanes(link, settings.lanes, this.#wheel, this.#counters, this.#lanesOwner());
-    const { tagLength, binaryMeta } = session;
-    const shape = { tagLength, binaryMeta, codec: settings.codec, maxPayload: this.#maxPayload, handshakeTypes: false };
+    const shape = recordShape(setup, letter, this.#maxPayload);
     this.#sender = new Sender(link, this.#lanes, this.#counters, shape, settings, (delivered) =>
       this.#lifecycle.endError(delivered),
     );
     this.#requests = new Requests(letter, this.#wheel, () => this.#lifecycle.checkIdle());
-    this.#intake = new Intake(this.#intakeOwner(), {
-      source: this.peer.serviceId,
+    const { protocol } = this.#peer;
+    this.#intake = new Intake(this.#intakeOwner(setup, letter), {
+      source: this.#peer.serviceId,
       sessionId: session.sessionId,
-      // A client chose its server by key and address, so it believes whom the server relays for; a server believes no client.
-      relays: letter === 'c',
+      // A client chose its server by key and address, so it believes whom the server relays for; a server believes no client. In v1 the
+      // source was compared with the authenticated id before it got here, unless an option says that it may be another.
+      relays: letter === 'c' || protocol === 1,
       codec: settings.codec,
+      protocol,
     });
     this.#lifecycle.attach({
       link,
@@ -119,7 +132,13 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
         setup.onClosed(reason);
       },
     });
-    publish('connected', this, { peer: this.peer });
+    link.attach(this.#intake);
+    publish('connected', this, { peer: this.#peer });
+  }
+
+  /** Who is at the other end. In v1 without a handshake its id may be empty until its first message. */
+  get peer(): Peer {
+    return this.#peer;
   }
 
   /** Where in its life the connection is. `draining`: one end said goodbye; nothing can be sent any more. */
@@ -163,7 +182,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   }
 
   /**
-   * Sends a message and resolves with its reply. The message's max age is the time-out unless it names one.
+   * Sends a message and resolves with its reply. The message's max age is the time-out unless it names one; v1 has none.
    *
    * @throws TypeError or RangeError at once for a wrong argument; rejects with the class of the peer's error (`remote` is true), TimeoutError,
    * the signal's reason, BackpressureError, or ClosedError or PeerDownError with `delivered`. Never repeated by itself.
@@ -228,8 +247,8 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   }
 
   /**
-   * Closes the connection: what was accepted is sent, then an authenticated goodbye. Resolves when the peer has answered it or the time is
-   * over. Idempotent: every call waits for the same end.
+   * Closes the connection: what was accepted is sent, then the goodbye, which is authenticated in EIPC/2. Resolves when the peer has answered
+   * it or the time is over. Idempotent: every call waits for the same end.
    */
   close(options: CloseOptions = {}): Promise<void> {
     const { drain = false } = options;
@@ -250,7 +269,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     return this.#events.read();
   }
 
-  /** Returns the largest payload of a priority in bytes, the same on every transport. */
+  /** Returns the largest payload of a priority in bytes, for each protocol the same on every transport. */
   maxPayload(priority: Priority): number {
     return this.#maxPayload[integer('priority', priority, 0, 3) as Priority];
   }
@@ -275,15 +294,6 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   /** Lets the process end although this connection is open. */
   unref(): void {
     this.#link.unref();
-  }
-
-  /**
-   * Returns what a link has to speak to.
-   *
-   * @internal
-   */
-  static receiverOf(endpoint: Endpoint): LinkReceiver {
-    return endpoint.#intake;
   }
 
   #waitOf(options: WaitOptions | undefined): SendWait {
@@ -311,10 +321,16 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     };
   }
 
-  #intakeOwner(): IntakeOwner {
+  #intakeOwner(setup: EndpointSetup, letter: 'c' | 's'): IntakeOwner {
     const isClosed = (): boolean => this.#lifecycle.isClosedHere;
+    const peer = (): Peer => this.#peer;
     return {
-      peer: this.peer,
+      get peer() {
+        return peer();
+      },
+      identified: (session) => {
+        this.#peer = makePeer({ ...setup, session }, this, letter === 'c');
+      },
       settings: this.#settings,
       wheel: this.#wheel,
       counters: this.#counters,
@@ -345,7 +361,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   /** Tells everybody who watches, except `closed`, that this is over. */
   #over(reason: CloseReason): void {
     this.#wheel.clear();
-    const text = `connection with '${this.peer.serviceId}' ended: ${reason.code}`;
+    const text = `connection with '${this.#peer.serviceId}' ended: ${reason.code}`;
     this.#log(reason.error === undefined ? 'info' : 'warn', 'closed', text, reason.error);
     if (reason.code === 'EIPC_PEER_DOWN' || reason.code === 'EIPC_TRUNCATED') publish('peer-down', this, { reason });
     publish('closed', this, { reason });
@@ -359,8 +375,20 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
       event,
       text,
       address: this.remoteAddress,
-      serviceId: this.peer.serviceId,
+      serviceId: this.#peer.serviceId,
       ...(error === undefined ? {} : { error }),
     });
   }
+}
+
+/** What every record of a session has to be like. */
+function recordShape(
+  { session, settings, rename }: EndpointSetup,
+  letter: 'c' | 's',
+  maxPayload: RecordShape['maxPayload'],
+): RecordShape {
+  const { tailLength, binaryMeta, headerRoom } = session;
+  const ownId = letter === 'c' ? session.serviceId : session.serverId;
+  const v1 = session.protocol === 1 ? new V1Shape(ownId, headerRoom, rename) : undefined;
+  return { tailLength, binaryMeta, codec: settings.codec, maxPayload, handshakeTypes: false, v1 };
 }

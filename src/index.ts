@@ -43,15 +43,19 @@ export type { KeyOptions } from './key.js';
 export { Message, messageTypeFromByte, messageTypeToByte } from './message.js';
 export type { MessageType, PayloadFormat, Priority } from './message.js';
 export type {
+  ClientMacOptions,
   CloseOptions,
   CommonOptions,
   ConnectOptions,
   LaneOptions,
   ListenOptions,
   LogRecord,
+  MacOptions,
   OnFull,
   RequestOptions,
+  ServerMacOptions,
   ServiceOptions,
+  V1Options,
   WaitOptions,
   WaitStrategy,
 } from './options.js';
@@ -64,3 +68,6 @@ export { listen, Server, ServerEndpoint } from './server.js';
 export type { EndpointStats, PerLane, ServerStats } from './stats.js';
 export type { Suite } from './suites.js';
 export type { TransportName } from './transport/address.js';
+export type { Connection, Transport } from './transport/connection.js';
+export { memory, tcp, unix } from './transport/stream-transport.js';
+export type { PeerTransport } from './transport/transport.js';

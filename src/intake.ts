@@ -9,7 +9,7 @@ import type { InboxOwner } from './inbox.js';
 import { META_FIXED, Message, messageTypeToByte } from './message.js';
 import type { Origin, Priority } from './message.js';
 import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM } from './native.js';
-import type { Outcome } from './native.js';
+import type { Outcome, SessionInfo } from './native.js';
 import type { Settings } from './settings.js';
 import type { Outgoing } from './outgoing.js';
 import type { Peer } from './peer.js';
@@ -32,6 +32,8 @@ export interface IntakeOwner {
   readonly counters: Counters;
   readonly requests: Requests;
   readonly link: Link;
+  /** Who the peer is came to light. */
+  identified(session: SessionInfo): void;
   /** Whether the user closed this endpoint. */
   readonly isClosed: boolean;
   /** Sends a reply of ours, waiting for room if it must. */
@@ -113,11 +115,15 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
           this.#answerPing(message);
           continue;
         }
-      } else if ((kinds & 0xff) === HEARTBEAT && (descriptors[at + 5] ?? 0) === 0) {
+      } else if ((kinds & 0xff) === HEARTBEAT && (descriptors[at + 5] ?? 0) === 0 && this.#origin.protocol === 2) {
         continue; // the session's own, by which a silent lane changes its keys (docs/wire.md, "Epochs")
       }
       this.#hand(message);
     }
+  }
+
+  identified(session: SessionInfo): void {
+    this.#owner.identified(session);
   }
 
   space(mask: number): void {
@@ -165,7 +171,7 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
         this.#owner.expired(message);
         break;
     }
-    const reply = errorReply(message, refusal.error);
+    const reply = errorReply(message, refusal.error, this.peer.protocol);
     if (reply !== undefined) this.#answer(reply);
   }
 

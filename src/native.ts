@@ -13,6 +13,10 @@ export type {
   NativeAddress,
   NativeClientOptions,
   NativeService,
+  NativeV1Client,
+  NativeV1Mac,
+  NativeV1Rules,
+  NativeV1Server,
   Outcome,
   Poller,
   SessionInfo,
@@ -22,7 +26,17 @@ export type {
 
 const addon = loadAddon();
 
-export const { errorTable, NativeKey, NativeServer, ShmSession, StreamSession, UnixListener, UnixSocket } = addon;
+export const {
+  errorTable,
+  NativeDeframer,
+  NativeKey,
+  NativeServer,
+  ShmSession,
+  StreamSession,
+  UnixListener,
+  UnixSocket,
+} = addon;
+export type NativeDeframer = Addon.NativeDeframer;
 export type NativeKey = Addon.NativeKey;
 export type NativeServer = Addon.NativeServer;
 export type ShmSession = Addon.ShmSession;
@@ -46,7 +60,7 @@ export const DESCRIPTORS_FROM = 8;
 export const DESCRIPTOR_WORDS = 8;
 
 /** Bits of `STATUS.flags`. */
-export const FLAG = { transmit: 1, stateChanged: 2, slab: 4, more: 8, space: 16 } as const;
+export const FLAG = { transmit: 1, stateChanged: 2, slab: 4, more: 8, space: 16, peer: 32 } as const;
 
 /** Values of `STATUS.state` and of `session.state()`. */
 export const STATE = { handshaking: 0, open: 1, closing: 2, closed: 3 } as const;

@@ -57,6 +57,7 @@ const MAX_CONCURRENCY = 4_096;
 const OPTION_NAMES = new Set(['capability', 'concurrency', 'schema']);
 /** Types whose reply has the type of the request (docs/wire.md, "Requests and replies"). */
 const ANSWERED_IN_KIND = new Set<MessageType>(['chat', 'complete']);
+const ALWAYS_ANSWERED_IN_V1 = new Set<MessageType>(['intent', 'tool_request']);
 
 /** Handlers by message type. One router may serve any number of endpoints. */
 export class Router {
@@ -100,15 +101,17 @@ export class Router {
    */
   async dispatch(message: Message, peer: Peer): Promise<DispatchResult> {
     const refusal = this.refusal(message, peer);
-    if (refusal !== undefined) return withReply(refusal.outcome, errorReply(message, refusal.error), refusal.error);
+    const { protocol } = peer;
+    if (refusal !== undefined)
+      return withReply(refusal.outcome, errorReply(message, refusal.error, protocol), refusal.error);
     const controller = new AbortController();
     try {
       const value: unknown = await this.#routes
         .get(message.type)
         ?.handler(message, peer, { signal: controller.signal });
-      return withReply('handled', replyOf(message, value));
+      return withReply('handled', replyOf(message, value, protocol));
     } catch (error) {
-      return withReply('failed', errorReply(message, error), error);
+      return withReply('failed', errorReply(message, error, protocol), error);
     } finally {
       controller.abort();
     }
@@ -171,9 +174,9 @@ function lackingCapability(required: string | undefined, claim: string, peer: Pe
 }
 
 /** Makes the reply to a request out of what its handler returned; undefined when the sender asked for none. */
-export function replyOf(message: Message, value: unknown): Outgoing | undefined {
+export function replyOf(message: Message, value: unknown, protocol: 1 | 2): Outgoing | undefined {
   const { requestId, priority, type } = message;
-  if (requestId === '') return undefined;
+  if (!isRequest(message, protocol)) return undefined;
   if (value instanceof Message) {
     const { source, capability, route, maxAge, payloadFormat, bytes } = value;
     return { type: value.type, source, capability, route, maxAge, payloadFormat, payload: bytes, requestId, priority };
@@ -185,9 +188,9 @@ export function replyOf(message: Message, value: unknown): Outgoing | undefined 
 }
 
 /** Makes the reply that tells a requester what went wrong, in words that tell nothing internal; undefined when it asked for none. */
-export function errorReply(message: Message, error: unknown): Outgoing | undefined {
+export function errorReply(message: Message, error: unknown, protocol: 1 | 2): Outgoing | undefined {
   const { requestId, priority } = message;
-  if (requestId === '') return undefined;
+  if (!isRequest(message, protocol)) return undefined;
   // An error that came from another peer is not this one's: what it says stays here.
   const code: ErrorCode = error instanceof EipcError && !error.remote ? error.code : 'EIPC_HANDLER';
   return {
@@ -197,6 +200,11 @@ export function errorReply(message: Message, error: unknown): Outgoing | undefin
     requestId,
     priority,
   };
+}
+
+/** A request id asks for a reply; in v1 the type may be enough (docs/wire.md, "Requests and replies"). */
+function isRequest({ requestId, type }: Message, protocol: 1 | 2): boolean {
+  return requestId !== '' || (protocol === 1 && ALWAYS_ANSWERED_IN_V1.has(type));
 }
 
 function ackPayload(requestId: string, value: unknown): object {

@@ -195,7 +195,7 @@ export class Serving {
       this.#counters.duplicates += 1;
       void this.#sendReply(
         message,
-        errorReply(message, makeError('EIPC_DUPLICATE_REQUEST', 'this request id is being served')),
+        this.#errorReply(message, makeError('EIPC_DUPLICATE_REQUEST', 'this request id is being served')),
       );
       return;
     }
@@ -210,7 +210,7 @@ export class Serving {
     }
     if (!isThenable(result)) {
       this.#release(context);
-      const sent = this.#sendReply(message, replyOf(message, result));
+      const sent = this.#sendReply(message, replyOf(message, result, this.#owner.peer.protocol));
       if (sent !== undefined) void this.#hold(message, limited, sent);
       return;
     }
@@ -235,11 +235,11 @@ export class Serving {
   async #settle(message: Message, context: RunContext, result: PromiseLike<unknown>): Promise<void> {
     let reply;
     try {
-      reply = replyOf(message, await result);
+      reply = replyOf(message, await result, this.#owner.peer.protocol);
     } catch (error) {
       this.#counters.failed += 1;
       this.#owner.failed(message, error);
-      reply = errorReply(message, error);
+      reply = this.#errorReply(message, error);
     }
     this.#release(context);
     await this.#sendReply(message, reply);
@@ -248,7 +248,11 @@ export class Serving {
   #failed(message: Message, error: unknown): void {
     this.#counters.failed += 1;
     this.#owner.failed(message, error);
-    void this.#sendReply(message, errorReply(message, error));
+    void this.#sendReply(message, this.#errorReply(message, error));
+  }
+
+  #errorReply(message: Message, error: unknown): Outgoing | undefined {
+    return errorReply(message, error, this.#owner.peer.protocol);
   }
 
   #release(context: RunContext): void {

@@ -38,7 +38,8 @@ class Slab {
 
 /** Base of links over a native session. */
 export abstract class SessionLink {
-  readonly #observer: LinkObserver;
+  /** Absent where there is no handshake to watch. */
+  readonly #observer: LinkObserver | undefined;
   readonly #slab = new Slab();
   /** Descriptor arrays of 1, 2, 4 … messages over one buffer: the length of the array limits what a call may bring. */
   readonly #descriptors: Uint32Array[] = [];
@@ -53,12 +54,16 @@ export abstract class SessionLink {
   /** Whether our own goodbye was said. */
   protected hasClosed = false;
 
-  constructor(observer: LinkObserver) {
+  constructor(observer: LinkObserver | undefined) {
     this.#observer = observer;
     const words = new Uint32Array(DESCRIPTORS_FROM + MAX_BATCH * DESCRIPTOR_WORDS);
     for (let count = 1; count <= MAX_BATCH; count *= 2)
       this.#descriptors.push(words.subarray(0, DESCRIPTORS_FROM + count * DESCRIPTOR_WORDS));
     this.#status = words;
+  }
+
+  attach(receiver: LinkReceiver): void {
+    this.#receiver = receiver;
   }
 
   /** Set once the session is open. */
@@ -111,7 +116,12 @@ export abstract class SessionLink {
     if ((flags & FLAG.slab) !== 0) slab.replace(Math.max(FIRST_SLAB, this.#status[STATUS.slabNeeded] ?? 0));
     if (timeout !== NO_TIMEOUT) this.arm(timeout);
     if ((flags & FLAG.transmit) !== 0) this.transmit();
-    if (this.#receiver === undefined && state >= STATE.open && this.#wasOpen(state, count)) this.#open();
+    if (this.#receiver === undefined) {
+      if (state >= STATE.open && this.#wasOpen(state, count))
+        this.#tell((info) => this.#observer?.opened(this.link, info));
+    } else if ((flags & FLAG.peer) !== 0) {
+      this.#tell((info) => this.#receiver?.identified(info));
+    }
     if (count > 0) this.#receiver?.deliver(buffer, descriptors, count);
     if ((flags & FLAG.space) !== 0) this.#receiver?.space(spaceLanes);
     return flags;
@@ -141,7 +151,7 @@ export abstract class SessionLink {
     this.#isFinished = true;
     clearTimeout(this.#timer);
     this.release();
-    if (this.#receiver === undefined) this.#observer.failed(outcome, cause);
+    if (this.#receiver === undefined) this.#observer?.failed(outcome, cause);
     else
       this.#receiver.ended(
         this.#hasExpired && outcome.code === 0 ? { ...outcome, reason: CLOSE_REASON.time } : outcome,
@@ -164,9 +174,9 @@ export abstract class SessionLink {
     return state !== STATE.closed || count > 0 || this.native.outcome()?.code === 0;
   }
 
-  #open(): void {
+  #tell(tell: (info: SessionInfo) => void): void {
     const info = this.native.info();
-    if (info !== null) this.#receiver = this.#observer.opened(this.link, info);
+    if (info !== null) tell(info);
   }
 
   readonly #handleTimeout = (): void => {

@@ -37,11 +37,15 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'schema.ts',
       'stats.ts',
       'thread-bound.ts',
+      'v1-shape.ts',
     ],
     imports: ['native', 'node:*', '@msgpack/msgpack', 'valibot'],
   },
   router: { files: ['router.ts'], imports: ['base', 'node:*'] },
-  options: { files: ['options.ts', 'services.ts', 'settings.ts', 'suites.ts'], imports: ['base', 'router', 'node:*'] },
+  options: {
+    files: ['options.ts', 'services.ts', 'settings.ts', 'suites.ts', 'v1-settings.ts'],
+    imports: ['base', 'router', 'node:*'],
+  },
   transport: { files: ['transport/*.ts'], imports: ['native', 'base', 'node:*'] },
   endpoint: {
     files: [
@@ -62,6 +66,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   facades: {
     files: [
       'client.ts',
+      'mac.ts',
       'server.ts',
       'unauthenticated.ts',
       'broker.ts',

@@ -1,6 +1,5 @@
 // Two endpoints joined in memory by fake links: what endpoint, router, inbox and lanes do is tested here without sockets and native sessions.
 import { ClientEndpoint } from '../../src/client.js';
-import { Endpoint } from '../../src/endpoint.js';
 import type { Priority } from '../../src/message.js';
 import type { Outcome, SessionInfo } from '../../src/native.js';
 import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM, RECORD_HEADER } from '../../src/native.js';
@@ -10,7 +9,7 @@ import { RECORD } from '../../src/outgoing.js';
 import { ServerEndpoint } from '../../src/server.js';
 import type { Link, LinkReceiver } from '../../src/transport/transport.js';
 
-const TAG_LENGTH = 32;
+const TAIL_LENGTH = 32;
 
 class FakeLink implements Link {
   readonly transport = 'memory';
@@ -30,6 +29,10 @@ class FakeLink implements Link {
   #wanted = 0;
   #isScheduled = false;
   #goodbye: { byPeer: boolean; reason: number } | undefined;
+
+  attach(receiver: LinkReceiver): void {
+    this.receiver = receiver;
+  }
 
   push(batch: Buffer, length: number): number {
     this.pushes += 1;
@@ -172,7 +175,7 @@ export function describe(buffer: Buffer, at: number): number[] {
     payload,
     payloadLength,
     buffer.readUInt32BE(meta + 16),
-    buffer.readUInt32LE(at) - 4,
+    0,
   ];
 }
 
@@ -187,12 +190,14 @@ const SESSION: SessionInfo = {
   serviceId: 'eni.min',
   serverId: 'eai',
   sessionId: '0123456789abcdef',
+  protocol: 2,
   suite: 1,
   capabilities: ['ui:control'],
   ttlMs: 0,
   maxFrame: 1_048_576,
   binaryMeta: true,
-  tagLength: TAG_LENGTH,
+  tailLength: TAIL_LENGTH,
+  headerRoom: 0,
 };
 
 /** Joins two endpoints. Both have an inbox unless given a router. */
@@ -208,9 +213,7 @@ export function makePair(
   const setup = { session: { ...SESSION, ...session }, address: 'memory:test', onClosed: () => {} };
   const settings = (options: CommonOptions) =>
     connectSettings({ serviceId: 'eni.min', key: new Uint8Array(32), ...options });
-  const clientEndpoint = new ClientEndpoint({ ...setup, link: clientLink, settings: settings(client) });
-  const serverEndpoint = new ServerEndpoint({ ...setup, link: serverLink, settings: settings(server) });
-  clientLink.receiver = Endpoint.receiverOf(clientEndpoint);
-  serverLink.receiver = Endpoint.receiverOf(serverEndpoint);
+  const clientEndpoint = ClientEndpoint.of({ ...setup, link: clientLink, settings: settings(client) });
+  const serverEndpoint = ServerEndpoint.of({ ...setup, link: serverLink, settings: settings(server) });
   return { client: clientEndpoint, server: serverEndpoint, clientLink, serverLink };
 }

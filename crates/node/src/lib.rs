@@ -17,6 +17,7 @@ mod cleanup;
 mod clock;
 #[cfg(unix)]
 mod control_socket;
+mod deframer;
 mod ended;
 mod error;
 mod event_loop;
@@ -24,6 +25,7 @@ mod hot;
 mod key;
 mod options;
 mod poller;
+mod protocol;
 #[cfg(unix)]
 mod shared_link;
 #[cfg(unix)]
@@ -33,6 +35,7 @@ mod shm_session;
 mod stream_session;
 #[cfg(unix)]
 mod unix;
+mod v1_options;
 #[cfg(feature = "vectors")]
 mod vectors;
 

@@ -1,27 +1,29 @@
-//! EIPC/2 over a byte stream that JavaScript owns: chunks in, messages and bytes to write out.
+//! A session over a byte stream that JavaScript owns: chunks in, messages and bytes to write out.
+//!
+//! The same for both protocols; what differs between them is in [`Protocol`].
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 
 use eipc_core::crypto::random::Random;
+use eipc_core::v1::{self, StreamEnd};
 use eipc_core::wire::{Deframed, Deframer};
-use eipc_core::{
-    ClientConfig, CloseFrame, Code, Connection, Error as Fault, Received, ServerConfig, State, Time,
-};
+use eipc_core::{ClientConfig, CloseFrame, Connection, Error as Fault, State, Time};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::batch::{Delivery, PREFIX, Record, flag};
+use crate::batch::{Delivery, flag};
 use crate::bytes;
 use crate::clock;
 use crate::ended::Ended;
 use crate::error::{Outcome, exception};
 use crate::hot;
 use crate::options::{NativeAddress, NativeClientOptions, SessionInfo};
+use crate::protocol::Protocol;
+use crate::v1_options::{NativeV1Client, NativeV1Mac};
 
 pub(crate) struct StreamInner {
-    connection: RefCell<Connection>,
+    connection: RefCell<Protocol>,
     deframer: RefCell<Deframer>,
     random: Random,
     ended: RefCell<Option<Ended>>,
@@ -30,7 +32,7 @@ pub(crate) struct StreamInner {
 }
 
 impl StreamInner {
-    fn new(connection: Connection, random: Random) -> Rc<Self> {
+    fn new(connection: Protocol, random: Random) -> Rc<Self> {
         let limit = connection.frame_limit();
         Rc::new(Self {
             connection: RefCell::new(connection),
@@ -52,12 +54,16 @@ impl StreamInner {
         if self.ended.borrow().is_none() {
             let mut connection = self.connection.try_borrow_mut().ok()?;
             let mut deframer = self.deframer.try_borrow_mut().ok()?;
+            let knew_peer = connection.knows_peer();
             if let Err(error) = self.take_frames(&mut connection, &mut deframer, &mut input, &mut delivery) {
                 let error = connection.abort(error, clock::now());
                 *self.ended.borrow_mut() = Some(Ended::by_fault(&error));
             }
             if connection.has_transmit() {
                 delivery.raise(flag::TRANSMIT);
+            }
+            if !knew_peer && connection.knows_peer() {
+                delivery.raise(flag::PEER);
             }
         } else {
             input = &[]; // nothing after the end is read
@@ -73,7 +79,7 @@ impl StreamInner {
     /// Cuts frames out of `input` until it or the room for messages is used up.
     fn take_frames(
         &self,
-        connection: &mut Connection,
+        connection: &mut Protocol,
         deframer: &mut Deframer,
         input: &mut &[u8],
         delivery: &mut Delivery<'_>,
@@ -94,23 +100,12 @@ impl StreamInner {
             };
             let now = clock::now();
             let has_said_goodbye = connection.state() == State::Closing && self.peer_close.borrow().is_none();
-            delivery.describe(length, |frame| {
-                match connection.handle_frame(frame, &self.random, now)? {
-                    Received::Message(envelope) => Ok(Some(envelope)),
-                    Received::Progress | Received::Established => Ok(None),
-                    // Everything before the peer's X was on the stream before it, so it is described already.
-                    Received::Close(close) => {
-                        *self.peer_close.borrow_mut() = Some(close);
-                        Ok(None)
-                    }
-                    Received::Segment(_) => {
-                        Err(Fault::new(Code::Protocol, "an S frame outside shared memory"))
-                    }
-                }
-            })?;
+            if let Some(close) = connection.receive(delivery, length, &self.random, now)? {
+                *self.peer_close.borrow_mut() = Some(close);
+            }
             // Our X went first: the peer's is the answer, and the end.
             if has_said_goodbye && self.peer_close.borrow().is_some() {
-                connection.finish_close(None, now)?;
+                connection.finish_close(now)?;
             }
         }
     }
@@ -120,8 +115,8 @@ impl StreamInner {
         let length = arguments.number(1)?;
         let batch = arguments.bytes(0)?.get_mut(..length)?;
         let mut connection = self.connection.try_borrow_mut().ok()?;
-        match seal_batch(&mut connection, batch) {
-            Ok(()) => i32::try_from(batch.len()).ok(),
+        match connection.seal_batch(batch) {
+            Ok(sealed) => i32::try_from(sealed).ok(),
             Err(error) => Some(hot::failure(error.code)),
         }
     }
@@ -145,7 +140,7 @@ impl StreamInner {
     }
 
     /// Runs `work` on the connection; what fails ends the session.
-    fn with(&self, work: impl FnOnce(&mut Connection, Time) -> std::result::Result<(), Fault>) {
+    fn with(&self, work: impl FnOnce(&mut Protocol, Time) -> std::result::Result<(), Fault>) {
         let done = work(&mut self.connection.borrow_mut(), clock::now());
         if let Err(error) = done {
             self.ended.borrow_mut().get_or_insert(Ended::by_fault(&error));
@@ -153,24 +148,7 @@ impl StreamInner {
     }
 }
 
-/// Seals every record of `batch` where it lies; afterwards the batch is what goes on the wire.
-fn seal_batch(connection: &mut Connection, batch: &mut [u8]) -> std::result::Result<(), Fault> {
-    let (tag_length, _) = connection.record_limits().ok_or(Fault::from(Code::Closed))?;
-    let (now, mut stamp) = (clock::now(), None);
-    let mut rest = batch;
-    while !rest.is_empty() {
-        let record = Record::read(rest, tag_length)?;
-        let (bytes, behind) = rest.split_at_mut_checked(record.length).ok_or(Fault::from(Code::Internal))?;
-        record.stamp(bytes, &mut stamp);
-        let (prefix, frame) = bytes.split_first_chunk_mut::<PREFIX>().ok_or(Fault::from(Code::Internal))?;
-        connection.seal_record(record.kind, record.lane, record.meta_kind, record.meta_length, frame, now)?;
-        *prefix = u32::try_from(frame.len()).unwrap_or(u32::MAX).to_be_bytes();
-        rest = behind;
-    }
-    Ok(())
-}
-
-/// One EIPC/2 connection over a byte stream.
+/// One connection over a byte stream.
 #[napi]
 pub struct StreamSession {
     inner: Rc<StreamInner>,
@@ -184,7 +162,7 @@ pub struct StreamCalls<'a> {
         ts_type = "(chunk: Uint8Array, from: number, slab: Uint8Array, slabFrom: number, descriptors: Uint32Array) => number"
     )]
     pub receive: Unknown<'a>,
-    /// Seals the records of a batch in place; returns its length, or −(error value).
+    /// Seals the records of a batch in place; returns how many bytes at its front are to be written, or −(error value).
     #[napi(ts_type = "(batch: Uint8Array, length: number) => number")]
     pub seal: Unknown<'a>,
 }
@@ -192,16 +170,19 @@ pub struct StreamCalls<'a> {
 impl StreamSession {
     pub(crate) fn begin_client(config: ClientConfig, random: Random) -> std::result::Result<Self, Fault> {
         let connection = Connection::client(config, &random, clock::now())?;
-        Ok(Self { inner: StreamInner::new(connection, random) })
+        Ok(Self { inner: StreamInner::new(Protocol::eipc2(connection), random) })
     }
 
-    pub(crate) fn begin_server(config: Arc<ServerConfig>, random: Random) -> Self {
-        Self { inner: StreamInner::new(Connection::server(config, clock::now()), random) }
-    }
-
-    /// The connection itself, for the vectors.
+    /// A server's side that serves EIPC/2 alone, with the randomness of a vector.
     #[cfg(feature = "vectors")]
-    pub(crate) fn connection(&self) -> &RefCell<Connection> {
+    pub(crate) fn begin_server(config: std::sync::Arc<eipc_core::ServerConfig>, random: Random) -> Self {
+        let connection = Connection::server(config, clock::now());
+        Self { inner: StreamInner::new(Protocol::eipc2(connection), random) }
+    }
+
+    /// What it drives, for the vectors.
+    #[cfg(feature = "vectors")]
+    pub(crate) fn protocol(&self) -> &RefCell<Protocol> {
         &self.inner.connection
     }
 }
@@ -214,11 +195,28 @@ impl StreamSession {
         Self::begin_client(options.config(false)?, Random::system()).map_err(|error| exception(&error))
     }
 
-    /// Starts the server's side.
+    /// Starts the client's side of v1 with its handshake; its first frame waits in `takeTransmit`.
+    #[napi(factory)]
+    pub fn v1_client(options: NativeV1Client) -> Result<Self, String> {
+        let connection = v1::Connection::client(options.config()?, clock::unix_nanoseconds(), clock::now())
+            .map_err(|error| exception(&error))?;
+        Ok(Self { inner: StreamInner::new(Protocol::v1(connection), Random::system()) })
+    }
+
+    /// Starts either side of v1 without a handshake: it is open at once.
+    #[napi(factory)]
+    pub fn v1_mac(options: NativeV1Mac) -> Result<Self, String> {
+        let connection =
+            v1::Connection::mac_only(options.config()?, clock::now()).map_err(|error| exception(&error))?;
+        Ok(Self { inner: StreamInner::new(Protocol::v1(connection), Random::system()) })
+    }
+
+    /// Starts the server's side. Where the address serves v1 too, the client's first frame decides.
     #[napi(factory)]
     #[must_use]
     pub fn server(address: &NativeAddress) -> Self {
-        Self::begin_server(address.config(), Random::system())
+        let now = clock::now();
+        Self { inner: StreamInner::new(Protocol::server(address, now), Random::system()) }
     }
 
     /// Makes the calls that run once per batch.
@@ -254,23 +252,36 @@ impl StreamSession {
         self.inner.with(|connection, now| connection.handle_timeout(now));
     }
 
-    /// Tells the session that the stream has ended.
+    /// Tells the session that the stream has ended, or broke.
     #[napi]
-    pub fn handle_end(&self) {
-        self.inner.with(|connection, now| connection.handle_end(now));
+    pub fn handle_end(&self, is_broken: bool) {
+        let end = if self.inner.deframer.borrow().is_mid_frame() {
+            StreamEnd::InsideFrame
+        } else if is_broken {
+            StreamEnd::Broken
+        } else {
+            StreamEnd::Whole
+        };
+        self.inner.with(|connection, now| connection.handle_end(end, now));
     }
 
-    /// Starts the authenticated close (0 normal, 1 time, 2 revoked, 3 shutdown); idempotent.
+    /// Starts the close, which in EIPC/2 is authenticated (0 normal, 1 time, 2 revoked, 3 shutdown); idempotent.
     #[napi]
     pub fn close(&self, reason: u32) {
         let reason = crate::options::close_reason(reason);
-        self.inner.with(|connection, now| connection.close(reason, None, now));
+        self.inner.with(|connection, now| connection.close(reason, now));
     }
 
-    /// Answers the peer's X, once everything before it was delivered.
+    /// Answers the peer's goodbye, once everything before it was delivered.
     #[napi]
     pub fn finish_close(&self) {
-        self.inner.with(|connection, now| connection.finish_close(None, now));
+        self.inner.with(|connection, now| connection.finish_close(now));
+    }
+
+    /// Gives this side another id before it has sent anything; only without a handshake. Throws otherwise.
+    #[napi]
+    pub fn rename(&self, own_id: String) -> Result<(), String> {
+        self.inner.connection.borrow_mut().rename(&own_id).map_err(|error| exception(&error))
     }
 
     /// 0 handshaking, 1 open, 2 closing, 3 closed.
@@ -284,7 +295,7 @@ impl StreamSession {
     #[napi]
     #[must_use]
     pub fn info(&self) -> Option<SessionInfo> {
-        self.inner.connection.borrow().session().map(SessionInfo::new)
+        self.inner.connection.borrow().info()
     }
 
     /// Returns how the session ended, once it has.
@@ -297,6 +308,9 @@ impl StreamSession {
             return Some(Outcome { is_hello_forged, ..ended.outcome() });
         }
         let is_over = connection.state() == State::Closed;
-        is_over.then(|| Ended::by_agreement(self.inner.peer_close.borrow().as_ref()).outcome())
+        is_over.then(|| match self.inner.peer_close.borrow().as_ref() {
+            None if connection.has_peer_closed() => Ended::by_peer().outcome(),
+            close => Ended::by_agreement(close).outcome(),
+        })
     }
 }

@@ -18,7 +18,7 @@ import type { Vector, VectorFrame } from '../../helpers/vectors.js';
 const { vectors } = load<{ vectors: readonly Vector[] }>('eipc2.json');
 /** How long a lane stays in its epoch. */
 const HOUR = 3_600_000;
-const ORIGIN = { source: '', sessionId: '', relays: true, codec: jsonCodec };
+const ORIGIN = { source: '', sessionId: '', relays: true, codec: jsonCodec, protocol: 2 as const };
 
 const ran: string[] = [];
 

@@ -17,9 +17,15 @@ use std::borrow::Cow;
 /// without a timestamp.
 #[inline]
 pub fn parse(bytes: &[u8]) -> Result<Meta<'_>> {
-    let Fields { priority, payload_format, timestamp_ns, max_age_ms, strings } = fields(bytes)?;
-    let [source, request_id, capability, route] = strings.map(Cow::Borrowed);
-    Ok(Meta { priority, payload_format, source, request_id, capability, route, timestamp_ns, max_age_ms })
+    fields(bytes, Text::Clean).map(Fields::into_meta)
+}
+
+/// As [`parse`], with any text in the strings: what a v1 header may say, in the layout that owners know.
+///
+/// # Errors
+/// Those of [`parse`], without the one for control characters.
+pub fn parse_any_text(bytes: &[u8]) -> Result<Meta<'_>> {
+    fields(bytes, Text::Any).map(Fields::into_meta)
 }
 
 /// Checks a binary meta as [`parse`] does and returns its priority; what the sender needs to know.
@@ -28,7 +34,15 @@ pub fn parse(bytes: &[u8]) -> Result<Meta<'_>> {
 /// Those of [`parse`].
 #[inline]
 pub fn check(bytes: &[u8]) -> Result<Priority> {
-    fields(bytes).map(|fields| fields.priority)
+    fields(bytes, Text::Clean).map(|fields| fields.priority)
+}
+
+/// What the strings may hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Text {
+    /// No control characters.
+    Clean,
+    Any,
 }
 
 /// A checked meta before it becomes a [`Meta`].
@@ -40,9 +54,18 @@ struct Fields<'a> {
     strings: [&'a str; 4],
 }
 
+impl<'a> Fields<'a> {
+    #[inline]
+    fn into_meta(self) -> Meta<'a> {
+        let Self { priority, payload_format, timestamp_ns, max_age_ms, strings } = self;
+        let [source, request_id, capability, route] = strings.map(Cow::Borrowed);
+        Meta { priority, payload_format, source, request_id, capability, route, timestamp_ns, max_age_ms }
+    }
+}
+
 /// Reads and checks everything. The strings are checked together, which costs one pass instead of eight.
 #[inline]
-fn fields(bytes: &[u8]) -> Result<Fields<'_>> {
+fn fields(bytes: &[u8], allowed: Text) -> Result<Fields<'_>> {
     const fn refused<T>(why: &'static str) -> Result<T> {
         Err(Error::new(Code::BadHeader, why))
     }
@@ -90,7 +113,7 @@ fn fields(bytes: &[u8]) -> Result<Fields<'_>> {
     let Some(strings) = split(text, [source, request_id, capability, route]) else {
         return refused("the strings of the binary meta do not have their lengths");
     };
-    if !is_clean(text) {
+    if allowed == Text::Clean && !is_clean(text) {
         return refused("control character in a meta string");
     }
     let timestamp_ns = i64::from_be_bytes([t0, t1, t2, t3, t4, t5, t6, t7]);
@@ -127,6 +150,15 @@ pub fn encoded_len(meta: &Meta<'_>) -> Result<usize> {
 /// [`Code::MessageTooLarge`] when `out` is shorter than [`encoded_len`].
 pub fn write(meta: &Meta<'_>, out: &mut [u8]) -> Result<usize> {
     meta.check()?;
+    write_any_text(meta, out)
+}
+
+/// As [`write()`], without asking whether a peer would take the meta: for [`parse_any_text`].
+///
+/// # Errors
+/// [`Code::BadHeader`] when a string is longer than 255 bytes, [`Code::MessageTooLarge`] when `out` is
+/// shorter than [`encoded_len`].
+pub fn write_any_text(meta: &Meta<'_>, out: &mut [u8]) -> Result<usize> {
     let length = encoded_len(meta)?;
     let lengths = [
         string_len(&meta.source)?,

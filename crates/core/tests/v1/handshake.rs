@@ -47,7 +47,7 @@ fn a_wrong_key_is_not_answered() {
     let mut pair = pair_of(ClientConfig::new(key(b"no key of this server"), "nia.min"), server());
     let (seen_client, seen_server) = pair.run();
     assert_eq!((code_of(&seen_client), code_of(&seen_server)), (None, Some(Code::Integrity)));
-    let error = pair.client.connection.handle_end(Time(0)).unwrap_err();
+    let error = pair.client.connection.handle_end(StreamEnd::Whole, Time(0)).unwrap_err();
     assert_eq!((error.code, pair.client.connection.state()), (Code::Transport, State::Closed));
 }
 

@@ -3,7 +3,7 @@
 
 use super::*;
 use eipc_core::v1::Received;
-use eipc_core::wire::FrameV1;
+use eipc_core::wire::{FrameV1, header_binary};
 use eipc_testkit::{changes, pieces};
 use proptest::prelude::*;
 
@@ -38,9 +38,14 @@ fn no_changed_frame_is_accepted() {
 }
 
 fn text() -> impl Strategy<Value = String> {
-    // Everything but NUL.
-    proptest::collection::vec(any::<char>().prop_filter("NUL", |c| *c != '\0'), 0..40)
-        .prop_map(|chars| chars.into_iter().collect())
+    // Everything but NUL, and much of what JSON escapes.
+    let char = prop_oneof![
+        any::<char>().prop_filter("NUL", |c| *c != '\0'),
+        proptest::sample::select(vec![
+            '"', '\\', '<', '>', '&', '\n', '\u{1b}', '\u{2028}', '\u{2029}', '\u{e2}'
+        ]),
+    ];
+    proptest::collection::vec(char, 0..40).prop_map(|chars| chars.into_iter().collect())
 }
 
 prop_compose! {
@@ -63,7 +68,47 @@ prop_compose! {
     }
 }
 
+/// How many bytes a text is longer in a header than by itself.
+fn escapes(text: &str) -> usize {
+    let longer = |c| match c {
+        '"' | '\\' | '\n' | '\r' | '\t' | '\u{8}' | '\u{c}' => 1,
+        '<' | '>' | '&' | '\0'..'\u{20}' => 5,
+        '\u{2028}' | '\u{2029}' => 3,
+        _ => 0,
+    };
+    text.chars().map(longer).sum()
+}
+
 proptest! {
+    #[test]
+    fn a_message_sealed_in_its_place_is_the_same_frame_and_fits(
+        messages in proptest::collection::vec((any_meta(), proptest::collection::vec(any::<u8>(), 0..600)), 1..4),
+        own_id in "[a-z<&\"]{1,20}",
+        gap in 0..400_usize,
+    ) {
+        let mut config = MacConfig::new(key(NIA), &own_id);
+        config.session_id = own_id.repeat(3);
+        let mut appending = Connection::mac_only(config.clone(), Time(0)).unwrap();
+        let mut placing = Connection::mac_only(config, Time(0)).unwrap();
+        for (meta, payload) in messages {
+            let meta = Meta { source: "".into(), ..meta };
+            let mut expected = Vec::new();
+            appending.seal_record(Kind::Chat, &meta, &payload, &mut expected).unwrap();
+            // The message begins anywhere, and exactly as much is behind it as the longest header and the tag need.
+            let mut binary = [0; 1_044];
+            let length = header_binary::write_any_text(&meta, &mut binary).unwrap();
+            let text: usize = [&meta.request_id, &meta.capability, &meta.route].map(|text| text.len() + escapes(text)).iter().sum();
+            let longest = 16 + placing.header_room().unwrap() + text + payload.len() + 32;
+            let message = [&binary[..length], &payload].concat();
+            let mut room = vec![0xaa; gap];
+            room.extend_from_slice(&message);
+            room.resize(room.len().max(longest), 0xaa);
+            let (meta_at, payload_at) = (gap..gap + length, gap + length..gap + message.len());
+            let sealed = placing.seal_in_place(Kind::Chat, meta_at, payload_at, &mut room).unwrap();
+            prop_assert_eq!(&room[..sealed], &expected[..]);
+        }
+    }
+
     #[test]
     fn any_message_survives_the_trip(
         messages in proptest::collection::vec((any_meta(), proptest::collection::vec(any::<u8>(), 0..2_000)), 1..4),

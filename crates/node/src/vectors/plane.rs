@@ -128,7 +128,8 @@ pub struct Planes {
 /// Takes the planes out of an open session, which is over then. Throws `EIPC_CLOSED` where none is open.
 #[napi(namespace = "vectors")]
 pub fn take_planes(session: &StreamSession) -> Result<Planes, String> {
-    let planes = session.connection().borrow_mut().take_planes();
+    let mut protocol = session.protocol().borrow_mut();
+    let planes = protocol.eipc2_connection().and_then(|connection| connection.take_planes());
     let planes = planes.ok_or_else(|| exception(&Code::Closed.into()))?;
     Ok(Planes { stream: Plane::new((planes.sealer, planes.opener)), shm: planes.segment.map(Plane::new) })
 }

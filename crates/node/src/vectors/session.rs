@@ -62,7 +62,8 @@ pub fn server_session(address: &NativeAddress, fixed: Fixed) -> Result<StreamSes
 #[napi(namespace = "vectors")]
 pub fn exports(session: &StreamSession, label: String, expected: &[u8]) -> Result<bool, String> {
     let mut secret = vec![0; expected.len()];
-    let exported = session.connection().borrow().export(label.as_bytes(), &mut secret);
-    exported.map_err(|error| exception(&error))?;
+    let mut protocol = session.protocol().borrow_mut();
+    let connection = protocol.eipc2_connection().ok_or_else(|| exception(&Code::Closed.into()))?;
+    connection.export(label.as_bytes(), &mut secret).map_err(|error| exception(&error))?;
     Ok(secret == expected)
 }

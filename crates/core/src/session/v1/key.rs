@@ -48,7 +48,9 @@ impl Key {
         self.mac.verify(PROBE, &MacKey::new(key).sign(PROBE))
     }
 
-    fn is_same(&self, other: &Self) -> bool {
+    /// Tells whether `other` makes the same tags, as [`Key::has_bytes`] does for bytes.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
         self.mac.verify(PROBE, &other.mac.sign(PROBE))
     }
 

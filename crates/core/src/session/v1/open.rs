@@ -7,12 +7,12 @@
 //! The order of checks of `docs/wire.md` ("Receiver") is the order of these types. Nothing changes before
 //! the last of them, and the first refused frame is the last.
 
-use super::is_id;
 use super::key::Key;
 use super::options::{Options, SessionIdRule, SourceRule};
 use super::replay::ReplayWindow;
+use super::{MAX_TOKEN_LEN, is_id};
 use crate::error::{Code, Error, Result};
-use crate::message::{Kind, Meta};
+use crate::message::{Kind, MAX_STRING_LEN, Meta};
 use crate::wire::frame_v1::expect;
 use crate::wire::header_v1::{self, HeaderV1, TimestampRule};
 use crate::wire::limits::{PREAMBLE_LEN, UNAUTHENTICATED_FRAME_LIMIT};
@@ -150,6 +150,11 @@ impl Opener {
         Ok(envelope)
     }
 
+    /// From now on this is the own id.
+    pub(super) fn rename(&mut self, own_id: &str) {
+        own_id.clone_into(&mut self.names.own_id);
+    }
+
     /// From now on frames belong to a session with this token, and may be as large as agreed.
     pub(super) fn begin_session(&mut self, token: &str) {
         self.names.token = Some(token.to_owned());
@@ -217,8 +222,20 @@ impl<'a> Authentic<'a> {
             .get(PREAMBLE_LEN..PREAMBLE_LEN + header_len)
             .ok_or(Error::new(Code::BadHeader, "no header"))?;
         let header = header_v1::parse(header, timestamp)?;
+        if kind.is_application() {
+            check_lengths(&header)?;
+        }
         Ok(Headed { signed, kind, header_len, header })
     }
+}
+
+/// Refuses text that is longer than a message can keep. Control characters are the printer's to escape.
+fn check_lengths(header: &HeaderV1<'_>) -> Result<()> {
+    let strings = [&header.service_id, &header.request_id, &header.capability, &header.route];
+    if strings.iter().any(|text| text.len() > MAX_STRING_LEN) || header.session_id.len() > MAX_TOKEN_LEN {
+        return Err(Error::new(Code::BadHeader, "a string of the header is too long"));
+    }
+    Ok(())
 }
 
 impl Names {
