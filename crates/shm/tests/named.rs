@@ -210,3 +210,15 @@ fn an_offer_of_a_memory_file_is_refused() {
     let error = refusal(&Offer::memfd(capacities(), 7), uid());
     assert!(matches!(error, OpenError::Kind), "{error}");
 }
+
+#[test]
+fn a_segment_that_the_system_made_otherwise_than_asked_is_not_offered() {
+    let _alone = alone();
+    let before = descriptors();
+    let usual = rustix::process::umask(Mode::from_raw_mode(0o277)); // takes the owner's right to write
+    let made = NamedRegion::create(capacities(), 7);
+    rustix::process::umask(usual);
+    let why = made.unwrap_err().downcast::<OpenError>().unwrap();
+    assert!(matches!(why, OpenError::Mode), "{why:?}");
+    assert_eq!(descriptors(), before);
+}

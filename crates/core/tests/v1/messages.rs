@@ -1,6 +1,7 @@
 //! Messages of an open session, and an attacker on its wire or behind its key.
 
 use super::*;
+use eipc_core::wire::header_binary;
 
 #[test]
 fn messages_pass_in_both_directions_and_go_on_counting() {
@@ -325,6 +326,44 @@ fn a_peer_that_does_not_end_is_waited_for_two_seconds() {
     pair.server.connection.close(pair.now);
     assert_eq!(pair.server.connection.poll_deadline(), Some(Time(SECOND)));
     assert_eq!(pair.server.connection.handle_timeout(Time(SECOND)).unwrap_err().code, Code::Expired);
+    // A longer life does not prolong the wait.
+    let mut config = server();
+    config.ttl_ms = 5_000;
+    let mut pair = open_pair(client(), config);
+    pair.server.connection.close(pair.now);
+    assert_eq!(pair.server.connection.poll_deadline(), Some(Time(2 * SECOND)));
+}
+
+#[test]
+fn nothing_is_heard_after_a_goodbye_and_closing_answers_it() {
+    let mut pair = open_pair(client(), server());
+    pair.server.connection.finish_close();
+    assert_eq!(pair.server.connection.state(), State::Open, "there was no goodbye to answer");
+    let late = pair.client.message(Kind::Chat, b"x").unwrap();
+    assert_eq!(pair.server.connection.handle_end(StreamEnd::Whole, pair.now), Ok(()));
+    assert_eq!(code(&pair.server.receive(&late, pair.now)), Some(Code::Closed));
+    assert_eq!(pair.server.connection.state(), State::Closing, "what is left can still be sent");
+    pair.server.connection.close(pair.now);
+    assert_eq!(pair.server.connection.state(), State::Closed);
+}
+
+#[test]
+fn a_message_sealed_in_its_place_must_be_a_message_and_have_room() {
+    // Eight bytes of payload lie `gap` bytes behind the meta.
+    let seal = |kind, room_len: usize, gap: usize| {
+        let mut connection = Connection::mac_only(MacConfig::new(key(NIA), "nia.min"), Time(0)).unwrap();
+        let mut room = vec![0; 1_024];
+        let meta_len = header_binary::write(&Meta::default(), &mut room).unwrap();
+        room.truncate(room_len);
+        let payload = meta_len + gap..meta_len + gap + 8;
+        connection.seal_in_place(kind, 0..meta_len, payload, &mut room).map_err(|error| error.code)
+    };
+    let length = seal(Kind::Chat, 1_024, 0).unwrap();
+    assert_eq!(seal(Kind::Auth, 1_024, 0), Err(Code::UnsupportedType));
+    assert_eq!(seal(Kind::Chat, length, 0), Ok(length), "not a byte more is needed");
+    assert_eq!(seal(Kind::Chat, length - 1, 0), Err(Code::Internal), "no room for the tag");
+    assert_eq!(seal(Kind::Chat, 64, 0), Err(Code::Internal), "no room for the header");
+    assert_eq!(seal(Kind::Chat, 1_024, 1_000), Err(Code::Internal), "the payload ends outside");
 }
 
 #[test]
