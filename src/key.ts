@@ -99,6 +99,18 @@ export function nativeKey(key: Key | Uint8Array, protocol: 1 | 2): NativeKey {
   return Key.native(made);
 }
 
+/**
+ * Returns what signs and verifies single frames of v1: bytes of any length from 1, or a key that may be used in v1.
+ *
+ * @throws TypeError for anything else, RangeError for an empty key and one of EIPC/2
+ */
+export function frameKey(key: Key | Uint8Array): NativeKey | Uint8Array {
+  if (key instanceof Key) return nativeKey(key, 1);
+  if (!(key instanceof Uint8Array)) throw new TypeError('a key is a Key of readKeyFile() or a Uint8Array');
+  if (key.length === 0) throw new RangeError('the key is empty; everybody could sign with it');
+  return key;
+}
+
 function tooShort(length: number, protocol: 1 | 2 | undefined): string {
   if (protocol === 1) return `a key of ${length} bytes is too short; v1 needs at least ${MIN_KEY_LENGTH[1]}`;
   return `a key of ${length} bytes is too short; EIPC/2 needs at least ${MIN_KEY_LENGTH[2]} random bytes (\`eipc keygen\` makes them)`;
