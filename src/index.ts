@@ -58,8 +58,9 @@ export { decodeHeader, encodeHeader } from './frame-header.js';
 export type { DecodedHeader, FrameHeader } from './frame-header.js';
 export { inspectFrame } from './inspect-frame.js';
 export type { InspectedField, Inspection } from './inspect-frame.js';
-export { Key, readKeyFile } from './key.js';
+export { Key } from './key.js';
 export type { KeyOptions } from './key.js';
+export { readKeyFile } from './key-file.js';
 export { Message, messageTypeFromByte, messageTypeToByte } from './message.js';
 export type { MessageType, PayloadFormat, Priority } from './message.js';
 export type {

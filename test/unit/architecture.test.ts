@@ -33,6 +33,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'frame-header.ts',
       'inspect-frame.ts',
       'key.ts',
+      'key-file.ts',
+      'key-text.ts',
       'limits.ts',
       'message.ts',
       'outgoing.ts',
