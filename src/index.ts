@@ -10,6 +10,8 @@ export type { MessageFields } from './create-message.js';
 export { decrypt, encrypt } from './encryption.js';
 export { Endpoint } from './endpoint.js';
 export type { EndpointEvent } from './endpoint-events.js';
+export { optionsFromEnvironment } from './environment.js';
+export type { EnvironmentOptions, EnvironmentSource, EnvironmentTls } from './environment.js';
 export type { EventType } from './event-type.js';
 export {
   AuthError,

@@ -74,6 +74,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   facades: {
     files: [
       'client.ts',
+      'environment.ts',
       'mac.ts',
       'server.ts',
       'unauthenticated.ts',
