@@ -147,7 +147,7 @@ describe('the frames of a recording', () => {
 /** The first byte of what is wrong. */
 function placeOf(name: string, bytes: Buffer): number {
   const end = 16 + (bytes.length < 16 ? 0 : bytes.readUInt32BE(8) + bytes.readUInt32BE(12));
-  if (name === 'bad-magic') return [...'EIPC'].findIndex((letter, at) => bytes[at] !== letter.charCodeAt(0));
+  if (name === 'bad-magic') return Buffer.from('EIPC').findIndex((byte, at) => bytes[at] !== byte);
   if (name.startsWith('version')) return 4;
   if (name.startsWith('truncated')) return bytes.length;
   if (name === 'header-len-huge' || name === 'sum-just-over') return 8;

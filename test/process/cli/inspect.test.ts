@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 
 import { encodeFrame, encodeHeader } from '../../../src/index.js';
-import { hex, load } from '../../helpers/vectors.js';
+import { load } from '../../helpers/vectors.js';
 import type { Vector } from '../../helpers/vectors.js';
 import { Program, run } from './program.js';
 
