@@ -20,8 +20,8 @@ Examples:
   $ eipc inspect capture.bin --key-file nia.min.key --v1 --json
 
 Frames may have the length in front that streams have, or not. With a key, the tags of v1 frames and of an EIPC/2 client's first frame are
-verified; all other tags of EIPC/2 have keys that only the two ends of the session know. A fault is named by its first byte and by the code
-that a receiver gives it. A session knows more than a frame, and may refuse one without a fault.
+verified; all other tags of EIPC/2 have keys that only the two ends of the session know. A fault is named by its first byte (-4: the
+length in front) and by the code that a receiver gives it. A session knows more than a frame, and may refuse one without a fault.
 
 Exit codes:
   0  no frame has a fault
