@@ -143,6 +143,7 @@ describe('a tag', () => {
       (wrong: Uint8Array | Key) => decodeFrame(encodeFrame(frame, key), wrong),
     ]) {
       expect(() => call(new Uint8Array())).toThrow(/the key is empty/);
+      expect(() => call(new Uint8Array())).toThrow(RangeError);
       expect(() => call(other)).toThrow(/made for protocol 2/);
       expect(() => call('k' as unknown as Uint8Array)).toThrow(TypeError);
     }
