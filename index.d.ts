@@ -34,6 +34,16 @@ export declare class NativeKey {
   isSame(other: NativeKey): boolean
 }
 
+/** Remembers which sequence numbers were seen. */
+export declare class NativeReplayWindow {
+  /** Makes a window of so many numbers, a multiple of 64 up to 4 096. */
+  constructor(size: number)
+  /** Accepts a number, or not. */
+  accept(sequence: bigint): boolean
+  /** Forgets everything. */
+  reset(): void
+}
+
 /** Identity and keys of a server, and what its handshakes share wherever they come in. */
 export declare class NativeServer {
   /** Builds the key table; throws `EIPC_KEY` for an id or a key that cannot be used. */
@@ -154,6 +164,24 @@ export declare class UnixSocket {
   close(): void
 }
 
+/** Takes a frame apart; with a key demands and verifies its tag. */
+export declare function decodeFrame(frame: Uint8Array, key?: NativeKey | Uint8Array | undefined | null): NativeFrame
+
+/** Reads a header by the strict rules. */
+export declare function decodeHeader(json: Uint8Array): NativeHeader
+
+/** Verifies and decrypts what `encrypt` made. */
+export declare function decrypt(key: Uint8Array, ciphertext: Uint8Array): Uint8Array
+
+/** Encodes a frame: with the given tag, with that of the given key, or without one. */
+export declare function encodeFrame(kind: number, header: Uint8Array, payload: Uint8Array, mac?: Uint8Array | undefined | null, key?: NativeKey | Uint8Array | undefined | null): Uint8Array
+
+/** Writes a header as JSON. */
+export declare function encodeHeader(header: NativeHeader): Uint8Array
+
+/** Encrypts bytes with AES-256-GCM under a new random nonce; the key has 32 bytes. */
+export declare function encrypt(key: Uint8Array, plaintext: Uint8Array): Uint8Array
+
 /** One row of the error table. */
 export interface ErrorRow {
   /** `EIPC_…` */
@@ -170,6 +198,9 @@ export interface ErrorRow {
 
 /** Lists the error table of the core, in its order. */
 export declare function errorTable(): Array<ErrorRow>
+
+/** Looks at one frame without the stream's length. */
+export declare function inspectFrame(frame: Uint8Array, key?: NativeKey | undefined | null): NativeInspection
 
 /** What differs between the addresses of a server. */
 export interface NativeAddressOptions {
@@ -195,6 +226,72 @@ export interface NativeClientOptions {
   maxSegment: number
   /** Whether it does without X25519. */
   pskOnly: boolean
+}
+
+/** Something that is wrong. */
+export interface NativeFault {
+  /** The first byte of it. */
+  at: number
+  /** The number of the error table. */
+  code: number
+  /** What was seen; may be empty. */
+  context: string
+}
+
+/** A field and where it stands. */
+export interface NativeField {
+  /** Its name in docs/wire.md. */
+  name: string
+  /** Its first byte. */
+  at: number
+  /** Its bytes. */
+  length: number
+  /** What it says; absent: nothing but its bytes. */
+  value?: bigint | string
+}
+
+/** The parts of a frame that was taken apart. */
+export interface NativeFrame {
+  /** The type byte. */
+  kind: number
+  /** The header's bytes. */
+  header: Uint8Array
+  /** The payload's bytes. */
+  payload: Uint8Array
+  /** The tag, if there is one. */
+  mac?: Uint8Array
+}
+
+/** The fields of a header. */
+export interface NativeHeader {
+  /** Who sent the frame. */
+  serviceId: string
+  /** The token of the session. */
+  sessionId: string
+  /** Joins a request and its reply. */
+  requestId: string
+  /** Counts the frames, from 1. */
+  sequence: bigint
+  /** Unix nanoseconds. */
+  timestamp: bigint
+  /** 0 to 3. */
+  priority: number
+  /** The sender's claim. */
+  capability: string
+  /** Where a broker is to deliver the message. */
+  route: string
+  /** Number of the format, 0 or 1. */
+  payloadFormat: number
+}
+
+/** What was found in a frame. */
+export interface NativeInspection {
+  /** What could be read, in the order of the bytes. */
+  fields: Array<NativeField>
+  /** `absent`, `unverified`, `verified` or `wrong`. */
+  tag: 'absent' | 'unverified' | 'verified' | 'wrong'
+  /** The first thing that is wrong. */
+  fault?: NativeFault
 }
 
 /** What a server brings to all its connections. */
@@ -341,6 +438,12 @@ export interface ShmCalls {
   push: (batch: Uint8Array, length: number) => number
 }
 
+/** Returns the tag of bytes. */
+export declare function sign(key: NativeKey | Uint8Array, data: Uint8Array): Uint8Array
+
+/** Returns what the tag of a frame covers. */
+export declare function signableBytes(kind: number, header: Uint8Array, payload: Uint8Array, isSigned: boolean): Uint8Array
+
 /** The calls of a session that run once per batch. */
 export interface StreamCalls {
   /** Takes a chunk from an offset; fills slab and descriptors; returns the number of messages. */
@@ -356,6 +459,9 @@ export interface Taken {
   /** The next frame without its prefix; absent when the chunk is used up before its end. */
   frame?: Uint8Array
 }
+
+/** Tells in constant time whether `mac` is the tag of bytes. */
+export declare function verify(key: NativeKey | Uint8Array, data: Uint8Array, mac: Uint8Array): boolean
 
 /** The version of this addon; the JavaScript beside it must have the same. */
 export declare const VERSION: string

@@ -66,6 +66,11 @@ generated_files() {
   git diff --exit-code -- "${files[@]}"
 }
 
+# The public API documented without a warning; the pages themselves are not kept.
+docs() {
+  npm run docs
+}
+
 # All tests, by the test command of README.md, run as a reader would run it.
 tests() {
   local command
@@ -91,6 +96,7 @@ stage 'lint' lint
 stage 'platforms' scripts/check-platforms.sh
 stage 'build' build
 stage 'generated files' generated_files
+stage 'docs' docs
 stage 'tests' tests
 stage 'knip' npx knip
 stage 'demo' demo

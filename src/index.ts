@@ -7,8 +7,11 @@ export { jsonCodec, msgpackCodec } from './codec.js';
 export type { Codec } from './codec.js';
 export { createMessage } from './create-message.js';
 export type { MessageFields } from './create-message.js';
+export { decrypt, encrypt } from './encryption.js';
 export { Endpoint } from './endpoint.js';
 export type { EndpointEvent } from './endpoint-events.js';
+export { optionsFromEnvironment } from './environment.js';
+export type { EnvironmentOptions, EnvironmentSource, EnvironmentTls } from './environment.js';
 export type { EventType } from './event-type.js';
 export {
   AuthError,
@@ -38,8 +41,28 @@ export {
   PolicyResultEvent,
   ToolRequestEvent,
 } from './events.js';
-export { Key, readKeyFile } from './key.js';
+export {
+  decodeFrame,
+  encodeFrame,
+  FLAG_COMPRESS,
+  FLAG_ENCRYPTED,
+  FLAG_HMAC,
+  MAC_SIZE,
+  MAGIC,
+  MAX_FRAME_SIZE,
+  PROTOCOL_VERSION,
+  sign,
+  signableBytes,
+  verify,
+} from './frame.js';
+export type { DecodedFrame, Frame } from './frame.js';
+export { decodeHeader, encodeHeader } from './frame-header.js';
+export type { DecodedHeader, FrameHeader } from './frame-header.js';
+export { inspectFrame } from './inspect-frame.js';
+export type { InspectedField, Inspection } from './inspect-frame.js';
+export { Key } from './key.js';
 export type { KeyOptions } from './key.js';
+export { readKeyFile } from './key-file.js';
 export { Message, messageTypeFromByte, messageTypeToByte } from './message.js';
 export type { MessageType, PayloadFormat, Priority } from './message.js';
 export type {
@@ -61,6 +84,10 @@ export type {
 } from './options.js';
 export type { Outgoing } from './outgoing.js';
 export type { Peer } from './peer.js';
+export { ReplayTracker } from './replay-tracker.js';
+export { RingBuffer } from './ring-buffer.js';
+export type { RingBufferOptions } from './ring-buffer.js';
+export { ringConnection } from './ring-connection.js';
 export { Router } from './router.js';
 export type { DispatchResult, HandleOptions, Handler, HandlerContext } from './router.js';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './schema.js';

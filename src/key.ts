@@ -1,17 +1,13 @@
 /**
- * Keys: loading them and holding them. The bytes go into native memory at once and never come back; what stays here prints only its id.
+ * Keys, held. The bytes go into native memory at once and never come back; what stays here prints only its id.
  */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { inspect } from 'node:util';
 
-import { makeError, nativeError } from './errors.js';
+import { nativeError } from './errors.js';
 import { NativeKey } from './native.js';
 
 /** Fewest bytes of a key (docs/wire.md, "Keys"). */
 const MIN_KEY_LENGTH = { 1: 16, 2: 32 } as const;
-/** Most bytes read from a key file: a larger file is certainly not a key. */
-const MAX_KEY_FILE = 4_096;
 
 /** Options of making a key. */
 export interface KeyOptions {
@@ -50,7 +46,8 @@ export class Key {
     const { protocol } = options;
     if (protocol !== undefined && protocol !== 1 && protocol !== 2)
       throw new RangeError(`protocol is ${inspect(protocol)}; a key is for 1 or for 2`);
-    if (bytes.length < MIN_KEY_LENGTH[protocol ?? 2]) throw new RangeError(tooShort(bytes.length, protocol));
+    const fault = keyLengthFault(bytes.length, protocol);
+    if (fault !== undefined) throw new RangeError(fault);
     try {
       const native =
         protocol === 1 ? NativeKey.forV1(bytes) : NativeKey.fromBytes(bytes, options.dangerousPassphrase === true);
@@ -99,52 +96,21 @@ export function nativeKey(key: Key | Uint8Array, protocol: 1 | 2): NativeKey {
   return Key.native(made);
 }
 
-function tooShort(length: number, protocol: 1 | 2 | undefined): string {
-  if (protocol === 1) return `a key of ${length} bytes is too short; v1 needs at least ${MIN_KEY_LENGTH[1]}`;
-  return `a key of ${length} bytes is too short; EIPC/2 needs at least ${MIN_KEY_LENGTH[2]} random bytes (\`eipc keygen\` makes them)`;
+/**
+ * Returns what signs and verifies single frames of v1: bytes of any length from 1, or a key that may be used in v1.
+ *
+ * @throws TypeError for anything else, RangeError for an empty key and one of EIPC/2
+ */
+export function frameKey(key: Key | Uint8Array): NativeKey | Uint8Array {
+  if (key instanceof Key) return nativeKey(key, 1);
+  if (!(key instanceof Uint8Array)) throw new TypeError('a key is a Key of readKeyFile() or a Uint8Array');
+  if (key.length === 0) throw new RangeError('the key is empty; everybody could sign with it');
+  return key;
 }
 
-/**
- * Reads a key file: raw bytes, at least 32 (for v1 alone 16), readable by its owner only and owned by this user, not a symbolic link.
- *
- * @throws AuthError `EIPC_KEY` when the file is not fit to hold a key, TransportError when it cannot be read
- *
- * @example
- * const key = await readKeyFile('eni.key');
- */
-export async function readKeyFile(path: string, options: KeyOptions = {}): Promise<Key> {
-  let file;
-  try {
-    // Everything is checked on the opened descriptor: what is at the path can change between two looks at it.
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
-  } catch (error) {
-    throw nativeError(error, `the key file ${path} cannot be opened (a symbolic link is refused)`);
-  }
-  const bytes = Buffer.alloc(MAX_KEY_FILE + 1);
-  try {
-    const status = await file.stat();
-    const mode = status.mode & 0o7777;
-    if (!status.isFile()) throw makeError('EIPC_KEY', `${path} is not a regular file`);
-    if (process.getuid !== undefined && status.uid !== process.getuid()) {
-      throw makeError(
-        'EIPC_KEY',
-        `the key file ${path} belongs to uid ${status.uid}, not to this user (${process.getuid()}); use a key file of your own`,
-      );
-    }
-    if (process.platform !== 'win32' && mode !== 0o600 && mode !== 0o400) {
-      throw makeError(
-        'EIPC_KEY',
-        `the key file ${path} has mode ${mode.toString(8).padStart(4, '0')}; run \`chmod 600\` on it, and replace the key if others could read it`,
-      );
-    }
-    const { bytesRead } = await file.read(bytes, 0, bytes.length, 0);
-    if (bytesRead > MAX_KEY_FILE)
-      throw makeError('EIPC_KEY', `${path} is larger than ${MAX_KEY_FILE} bytes, so it is not a key file`);
-    if (bytesRead < MIN_KEY_LENGTH[options.protocol ?? 2])
-      throw makeError('EIPC_KEY', `${path}: ${tooShort(bytesRead, options.protocol)}`);
-    return Key.fromBytes(bytes.subarray(0, bytesRead), options);
-  } finally {
-    bytes.fill(0);
-    await file.close();
-  }
+/** Says what is wrong with the length of a key, if something is. */
+export function keyLengthFault(length: number, protocol: 1 | 2 | undefined): string | undefined {
+  if (length >= MIN_KEY_LENGTH[protocol ?? 2]) return undefined;
+  if (protocol === 1) return `a key of ${length} bytes is too short; v1 needs at least ${MIN_KEY_LENGTH[1]}`;
+  return `a key of ${length} bytes is too short; EIPC/2 needs at least ${MIN_KEY_LENGTH[2]} random bytes (\`eipc keygen\` makes them)`;
 }

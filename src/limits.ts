@@ -7,7 +7,7 @@ import type { SessionInfo } from './native.js';
 export const PREFIX = 4;
 /** Bytes of the shortest and of the largest frame (docs/wire.md, "Limits"). */
 export const LEAST_FRAME = 16;
-export const MAX_FRAME = 1_048_576;
+export const MAX_FRAME_SIZE = 1_048_576;
 /** Bytes of the largest header. */
 export const MAX_HEADER = 4_096;
 

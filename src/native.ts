@@ -27,17 +27,29 @@ export type {
 const addon = loadAddon();
 
 export const {
+  decodeFrame,
+  decodeHeader,
+  decrypt,
+  encodeFrame,
+  encodeHeader,
+  encrypt,
   errorTable,
+  inspectFrame,
   NativeDeframer,
   NativeKey,
+  NativeReplayWindow,
   NativeServer,
   ShmSession,
+  sign,
+  signableBytes,
   StreamSession,
   UnixListener,
   UnixSocket,
+  verify,
 } = addon;
 export type NativeDeframer = Addon.NativeDeframer;
 export type NativeKey = Addon.NativeKey;
+export type NativeReplayWindow = Addon.NativeReplayWindow;
 export type NativeServer = Addon.NativeServer;
 export type ShmSession = Addon.ShmSession;
 export type StreamSession = Addon.StreamSession;

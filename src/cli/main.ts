@@ -8,6 +8,7 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { registerDemo } from './commands/demo.js';
+import { registerInspect } from './commands/inspect.js';
 import { registerKeygen } from './commands/keygen.js';
 import { registerListen } from './commands/listen.js';
 import { registerPing } from './commands/ping.js';
@@ -45,6 +46,7 @@ function createProgram(): Command {
   registerListen(program);
   registerSend(program);
   registerPing(program);
+  registerInspect(program);
   return program;
 }
 

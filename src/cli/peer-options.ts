@@ -1,8 +1,8 @@
 /**
  * The options by which a command says who it is and whom it talks to, and what the library's errors mean for its exit code.
  */
-import { type Command, Option } from 'commander';
-import type { ClientEndpoint, Key } from '../index.js';
+import type { Command } from 'commander';
+import type { ClientEndpoint, EnvironmentOptions } from '../index.js';
 import { parseServiceId } from './commands/keygen.js';
 import { escapeText } from './escape.js';
 import { CliError, errorCode, errorText, EXIT } from './exit.js';
@@ -16,7 +16,7 @@ const MAX_MILLISECONDS = 2_147_483_647;
 /** Options of every command that has a key. */
 export interface KeyedOptions {
   readonly service: string;
-  readonly key: string;
+  readonly key?: string;
 }
 
 /** Options of every command that connects. */
@@ -29,9 +29,7 @@ export interface PeerOptions extends KeyedOptions {
 export function addKeyOptions(command: Command): Command {
   return command
     .option('--service <id>', 'the service whose key it is', parseServiceId, 'eni.min')
-    .addOption(
-      new Option('--key <file>', 'its key file (see `eipc keygen`)').env('EIPC_KEY_FILE').makeOptionMandatory(),
-    );
+    .option('--key <file>', 'its key file, see `eipc keygen` (default: EIPC_KEY_FILE, or the key in EIPC_HMAC_KEY)');
 }
 
 /** Adds the options of a command that connects. */
@@ -41,20 +39,27 @@ export function addPeerOptions(command: Command): Command {
     .option('--timeout <ms>', 'for connecting, and for each answer', wholeNumber(1, MAX_MILLISECONDS), 5_000);
 }
 
-/** Reads the key file. */
-export async function readKey({ key }: KeyedOptions): Promise<Key> {
-  const { readKeyFile } = await import('../index.js');
-  return explained(readKeyFile(key));
+/** Reads the environment; a key file of the command line takes the place of its key. */
+export async function readEnvironment({ key }: KeyedOptions): Promise<EnvironmentOptions> {
+  const { EIPC_KEY_FILE: file = '', EIPC_HMAC_KEY: text = '' } = process.env;
+  if (key === undefined && file === '' && text === '')
+    throw new CliError(
+      EXIT.usage,
+      'a key is needed: --key FILE (see `eipc keygen`), or EIPC_KEY_FILE or EIPC_HMAC_KEY',
+    );
+  const { optionsFromEnvironment } = await import('../index.js');
+  const env = key === undefined ? process.env : { ...process.env, EIPC_KEY_FILE: key, EIPC_HMAC_KEY: undefined };
+  return explained(optionsFromEnvironment({ env }));
 }
 
 /** Connects as the options say. */
 export async function connectAs(address: string, options: PeerOptions, signal: AbortSignal): Promise<ClientEndpoint> {
-  const key = await readKey(options);
+  const environment = await readEnvironment(options);
   const { connect } = await import('../index.js');
   const { service, serverId, timeout } = options;
   const attempt = connect(address, {
     serviceId: service,
-    key,
+    ...forAddress(address, environment.connect),
     handshakeTimeout: timeout,
     requestTimeout: timeout,
     sendTimeout: timeout,
@@ -62,6 +67,13 @@ export async function connectAs(address: string, options: PeerOptions, signal: A
     ...(serverId === undefined ? {} : { serverId }),
   });
   return explained(attempt);
+}
+
+/** Leaves out what only some addresses take. */
+export function forAddress<T extends { readonly tls?: object }>(address: string, options: T): T | Omit<T, 'tls'> {
+  if (address.startsWith('tls:')) return options;
+  const { tls: _, ...others } = options;
+  return others;
 }
 
 /** Waits for the library; what it throws becomes a message and an exit code. */

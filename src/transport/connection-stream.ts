@@ -2,7 +2,7 @@
  * The byte stream that a session needs, over a `Connection` of a user's own making: batches are cut into frames going out, frames get their
  * length in front coming in. As many frames are in the user's hands as a stream would have in the kernel's.
  */
-import { MAX_FRAME, PREFIX } from '../limits.js';
+import { MAX_FRAME_SIZE, PREFIX } from '../limits.js';
 import { Queue } from '../queue.js';
 import type { ByteReader, ByteStream } from './byte-stream.js';
 import type { Connection } from './connection.js';
@@ -163,7 +163,7 @@ export class ConnectionStream implements ByteStream {
 
 /** Puts the length in front of a frame; of one that is too large the length alone, which the session refuses as it would any. */
 function withPrefix(frame: Uint8Array): Buffer {
-  const length = frame.length > MAX_FRAME ? 0 : frame.length;
+  const length = frame.length > MAX_FRAME_SIZE ? 0 : frame.length;
   const bytes = Buffer.allocUnsafe(PREFIX + length);
   bytes.writeUInt32BE(frame.length, 0);
   if (length > 0) bytes.set(frame, PREFIX);

@@ -3,7 +3,7 @@
  * made of one takes the stream itself, so that frames are not cut twice.
  */
 import { makeError, nativeError } from '../errors.js';
-import { LEAST_FRAME, MAX_FRAME, PREFIX } from '../limits.js';
+import { LEAST_FRAME, MAX_FRAME_SIZE, PREFIX } from '../limits.js';
 import { NativeDeframer } from '../native.js';
 import type { ByteReader, ByteStream } from './byte-stream.js';
 import type { Connection } from './connection.js';
@@ -57,8 +57,10 @@ export class StreamConnection implements Connection {
   send(frame: Uint8Array): Promise<void> {
     this.#requireOwn();
     if (!(frame instanceof Uint8Array)) throw new TypeError('a frame is a Uint8Array');
-    if (frame.length < LEAST_FRAME || frame.length > MAX_FRAME)
-      throw new RangeError(`a frame of ${frame.length} bytes cannot be sent; it has ${LEAST_FRAME} to ${MAX_FRAME}`);
+    if (frame.length < LEAST_FRAME || frame.length > MAX_FRAME_SIZE)
+      throw new RangeError(
+        `a frame of ${frame.length} bytes cannot be sent; it has ${LEAST_FRAME} to ${MAX_FRAME_SIZE}`,
+      );
     const stream = this.#open();
     if (!stream.isWritable) return Promise.reject(this.#endError());
     const bytes = Buffer.allocUnsafe(PREFIX + frame.length);

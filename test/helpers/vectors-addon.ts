@@ -38,25 +38,6 @@ export interface NativePlane {
   }[];
 }
 
-interface Frame {
-  readonly kind: number;
-  readonly header: Uint8Array;
-  readonly payload: Uint8Array;
-  readonly mac?: Uint8Array;
-}
-
-interface Header<Time> {
-  readonly serviceId: string;
-  readonly sessionId: string;
-  readonly requestId: string;
-  readonly sequence: bigint;
-  readonly timestamp: Time;
-  readonly priority: number;
-  readonly capability: string;
-  readonly route: string;
-  readonly payloadFormat: number;
-}
-
 interface MessageV1 {
   readonly kind: number;
   readonly sequence: bigint;
@@ -77,15 +58,6 @@ interface Vectors {
   serverSession(address: NativeAddress, fixed: Fixed): StreamSession;
   exports(session: StreamSession, label: string, expected: Uint8Array): boolean;
   takePlanes(session: StreamSession): { readonly stream: NativePlane; readonly shm?: NativePlane };
-  encodeFrame(frame: Frame, key?: Uint8Array): Uint8Array;
-  decodeFrame(bytes: Uint8Array, key?: Uint8Array): Frame;
-  signableBytes(frame: Frame): Uint8Array;
-  sign(key: Uint8Array, bytes: Uint8Array): Uint8Array;
-  verify(key: Uint8Array, bytes: Uint8Array, mac: Uint8Array): boolean;
-  deframe(stream: Uint8Array): Uint8Array | null;
-  writeHeader(header: Header<string>): Uint8Array;
-  readHeader(json: Uint8Array): Header<bigint>;
-  readonly ReplayWindow: new (size: number) => { accept(sequence: bigint): boolean };
   readonly MacSession: new (
     key: Uint8Array,
     serviceId: string,

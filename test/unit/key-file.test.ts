@@ -1,6 +1,8 @@
+import { randomBytes } from 'node:crypto';
 import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
@@ -48,5 +50,54 @@ describe('a key file', () => {
     await expect(readKeyFile(await file('phrase', 'a'.repeat(40), 0o600))).rejects.toMatchObject({ code: 'EIPC_KEY' });
     expect(await readKeyFile(join(folder, 'phrase'), { dangerousPassphrase: true })).toBeInstanceOf(Key);
     await expect(readKeyFile(folder)).rejects.toMatchObject({ code: 'EIPC_KEY' });
+  });
+
+  it('in hex or base64 is the same key as its bytes, whatever ends the line', async () => {
+    const bytes = Buffer.from(BYTES);
+    const { id } = Key.fromBytes(BYTES);
+    const base64 = bytes.toString('base64');
+    const texts = [bytes.toString('hex'), bytes.toString('hex').toUpperCase()].map((digits) => `hex:${digits}`);
+    for (const text of [...texts, `base64:${base64}`, `base64:${base64.replaceAll('=', '')}`])
+      for (const end of ['', '\n', '\r\n', ' \n\n'])
+        expect((await readKeyFile(await file('text', `${text}${end}`, 0o600))).id).toBe(id);
+  });
+
+  it('in base64 is decoded whatever its length', async () => {
+    for (let length = 32; length < 40; length += 1) {
+      const bytes = randomBytes(length);
+      const path = await file('text', `base64:${bytes.toString('base64')}\n`, 0o600);
+      expect((await readKeyFile(path)).id).toBe(Key.fromBytes(bytes).id);
+    }
+  });
+
+  it('in hex or base64 that is cut or damaged is refused, and the error shows nothing of it', async () => {
+    const digits = Buffer.from(BYTES).toString('hex');
+    const base64 = Buffer.from(BYTES).toString('base64');
+    for (const [text, said] of [
+      [`hex:${digits.slice(1)}`, /63 digits behind hex:/],
+      [`hex:${digits.slice(0, 10)}x${digits.slice(11)}`, /no hex digit in column 15/],
+      [`hex:${digits.slice(0, 62)}`, /31 bytes is too short/],
+      [`hex:`, /0 bytes is too short/],
+      [`base64:${base64.slice(0, 41)}`, /41 characters behind base64:/],
+      [`base64:${base64.slice(0, 20)}-${base64.slice(21)}`, /no base64 character in column 28/],
+      [`base64:${base64.replace('=', '==')}`, /45 characters behind base64:/],
+      [`base64:${base64.slice(0, 40)}`, /30 bytes is too short/],
+    ] as const) {
+      const error: unknown = await readKeyFile(await file('text', text, 0o600)).catch((thrown: unknown) => thrown);
+      expect(error).toMatchObject({ code: 'EIPC_KEY' });
+      expect((error as Error).message).toMatch(said);
+      for (const secret of [digits.slice(0, 8), base64.slice(0, 8)]) expect(inspect(error)).not.toContain(secret);
+    }
+  });
+
+  it('with text of printable bytes behind its prefix is a phrase all the same', async () => {
+    const path = await file('phrase', `hex:${Buffer.from('a'.repeat(40)).toString('hex')}`, 0o600);
+    await expect(readKeyFile(path)).rejects.toMatchObject({ code: 'EIPC_KEY' });
+    expect((await readKeyFile(path, { protocol: 1 })).protocol).toBe(1);
+  });
+
+  it('without a prefix is taken byte for byte, its line end included', async () => {
+    const raw = await readKeyFile(await file('raw', Buffer.concat([BYTES, Buffer.from('\n')]), 0o600));
+    expect(raw.id).toBe(Key.fromBytes(Buffer.concat([BYTES, Buffer.from('\n')])).id);
   });
 });

@@ -27,6 +27,11 @@ impl NativeKey {
     pub(crate) fn v1(&self) -> Arc<v1::Key> {
         Arc::clone(&self.v1)
     }
+
+    /// The same for a call that does not keep it.
+    pub(crate) fn v1_ref(&self) -> &v1::Key {
+        &self.v1
+    }
 }
 
 #[napi]

@@ -18,14 +18,19 @@ mod clock;
 #[cfg(unix)]
 mod control_socket;
 mod deframer;
+mod encryption;
 mod ended;
 mod error;
 mod event_loop;
+mod frame;
+mod frame_header;
 mod hot;
+mod inspection;
 mod key;
 mod options;
 mod poller;
 mod protocol;
+mod replay_window;
 #[cfg(unix)]
 mod shared_link;
 #[cfg(unix)]

@@ -8,7 +8,7 @@ import { EXIT, SIGNAL_EXIT } from '../exit.js';
 import { watchInterruption } from '../interruption.js';
 import { messageJson, messageLine } from '../message-line.js';
 import { wholeNumber } from '../numbers.js';
-import { addKeyOptions, ADDRESS_HELP, cliError, explained, readKey } from '../peer-options.js';
+import { addKeyOptions, ADDRESS_HELP, cliError, explained, forAddress, readEnvironment } from '../peer-options.js';
 import type { KeyedOptions } from '../peer-options.js';
 import { parseServiceId } from './keygen.js';
 
@@ -18,6 +18,7 @@ Examples:
   $ eipc listen tcp://127.0.0.1:0 --key eni.min.key --capability ui:control --json | jq .payload
   $ eipc listen unix:/run/eai.sock --key eni.min.key --count 1
 
+EIPC_SESSION_TTL, EIPC_MAX_CONNECTIONS and the variables of TLS count here as for the original.
 Every request is answered {"status":"ok"} unless --silent is given: nothing is done for it. Text from peers is escaped.
 
 Exit codes:
@@ -42,7 +43,7 @@ export function registerListen(program: Command): void {
     .command('listen')
     .summary('listen for one service and print what it sends')
     .description('Listen for one service, print its messages, and acknowledge its requests.')
-    .argument('<address>', ADDRESS_HELP);
+    .argument('[address]', `${ADDRESS_HELP} (default: EIPC_LISTEN_ADDR, or tcp://127.0.0.1:9090)`);
   addKeyOptions(command)
     .option('--capability <names...>', 'what the service may do', [])
     .option('--server-id <id>', 'who this server is', parseServiceId, 'eipc')
@@ -50,13 +51,15 @@ export function registerListen(program: Command): void {
     .option('--silent', 'answer no request')
     .option('--json', 'print one JSON object for each message and event')
     .addHelpText('after', HELP)
-    .action(async (address: string, options: ListenCommandOptions) => {
+    .action(async (address: string | undefined, options: ListenCommandOptions) => {
       process.exitCode = await runListen(address, options);
     });
 }
 
-async function runListen(address: string, options: ListenCommandOptions): Promise<number> {
-  const key = await readKey(options);
+async function runListen(given: string | undefined, options: ListenCommandOptions): Promise<number> {
+  const environment = await readEnvironment(options);
+  const { key } = environment;
+  const address = given ?? environment.address;
   const { listen } = await import('../../index.js');
   const { signal, reason, release } = watchInterruption();
   const desk = new Desk(options);
@@ -64,6 +67,7 @@ async function runListen(address: string, options: ListenCommandOptions): Promis
     const services = { [options.service]: { key, capabilities: options.capability } };
     const server = await explained(
       listen(address, {
+        ...forAddress(address, environment.listen),
         services,
         serverId: options.serverId,
         router: null,

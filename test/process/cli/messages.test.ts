@@ -163,3 +163,31 @@ test.each(['SIGINT', 'SIGTERM'] as const)(
     expect((await program.ended).code).toBe(signal === 'SIGINT' ? 130 : 143);
   },
 );
+
+describe('the environment', () => {
+  const env = (more: NodeJS.ProcessEnv): NodeJS.ProcessEnv => ({
+    ...process.env,
+    EIPC_KEY_FILE: '',
+    EIPC_HMAC_KEY: '',
+    ...more,
+  });
+
+  test('says where to listen, with which key, and how many may connect', async () => {
+    const variables = { EIPC_KEY_FILE: 'eni.min.key', EIPC_LISTEN_ADDR: '127.0.0.1:0', EIPC_MAX_CONNECTIONS: '1' };
+    const program = new Program(['listen'], { cwd, env: env(variables) });
+    programs.push(program);
+    const [, address = ''] = await program.until(/listening: (tcp:\S+)/);
+    const args = ['send', address, '--type', 'heartbeat'];
+    expect(await run(args, { cwd, env: env({ EIPC_KEY_FILE: 'eni.min.key' }) })).toMatchObject({ code: 0, stderr: '' });
+    expect(await run([...args, '--key', 'eni.min.key'], { cwd, env: env({ EIPC_HMAC_KEY: 'unused' }) })).toMatchObject({
+      code: 0,
+    });
+  });
+
+  test('without a key, or with half of TLS, is refused before anything is opened', async () => {
+    const missing = await run(['listen', 'shm:eai'], { cwd, env: env({}) });
+    expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining('--key FILE') as string });
+    const half = await run(['listen', 'shm:eai', ...KEY], { cwd, env: env({ EIPC_TLS_CERT: 'cert.pem' }) });
+    expect(half).toMatchObject({ code: 2, stderr: expect.stringContaining('EIPC_TLS_KEY is not set') as string });
+  });
+});

@@ -4,29 +4,29 @@
  */
 import { expect, it } from 'vitest';
 
+import { decodeFrame, decodeHeader } from '../../../src/index.js';
 import { STATE } from '../../../src/native.js';
 import { addon } from '../../helpers/vectors-addon.js';
 import { codeOf, hex, load } from '../../helpers/vectors.js';
 import type { RejectV1 } from '../../helpers/vectors.js';
 
 const { key_hex, cases } = load<{ key_hex: string; cases: readonly RejectV1[] }>('rejects.json');
-const { vectors: native } = addon;
 const key = hex(key_hex);
 
 const ran: string[] = [];
 
 it.each(cases)('refuses: $name', (row) => {
   const frame = hex(row.frame_hex);
-  const session = new native.MacSession(key, 'eipc-server', 'eni.min');
+  const session = new addon.vectors.MacSession(key, 'eipc-server', 'eni.min');
   const code = codeOf(row);
   expect(() => session.receive(frame)).toThrow(expect.objectContaining({ code }));
   expect(session.state()).toBe(STATE.closed);
 
   // A bad header is well framed: the codec hands it out, and whoever reads it finds the fault.
   const read = (): unknown => {
-    const decoded = native.decodeFrame(frame, key);
+    const decoded = decodeFrame(frame, key);
     expect(code).toBe('EIPC_BAD_HEADER');
-    return native.readHeader(decoded.header);
+    return decodeHeader(decoded.header);
   };
   expect(read).toThrow(expect.objectContaining({ code }));
   ran.push(row.name);

@@ -12,6 +12,7 @@ mod epoch;
 mod frame_key;
 mod handover;
 pub mod handshake_v2;
+pub mod inspect;
 mod key_store;
 mod keys;
 mod lanes;

@@ -45,6 +45,19 @@ fn every_frame_is_that_of_the_vectors_both_ways() {
 }
 
 #[test]
+fn the_key_of_a_session_signs_as_its_bytes_do() {
+    let session = key(NIA);
+    let mut frame = encode_frame(b'i', b"{}", b"x", Some(&*session)).unwrap();
+    assert_eq!(frame, encode_frame(b'i', b"{}", b"x", Some(NIA)).unwrap());
+    assert_eq!(sign(&*session, b"x").unwrap(), sign(NIA, b"x").unwrap());
+    assert!(verify(&*session, b"x", &sign(NIA, b"x").unwrap()).unwrap());
+    assert!(!verify(&*session, b"y", &sign(NIA, b"x").unwrap()).unwrap());
+    assert_eq!(decode_frame(&mut frame.clone(), Some(&*session)).unwrap().payload, b"x");
+    frame[17] ^= 1;
+    assert_eq!(decode_frame(&mut frame, Some(&*session)).unwrap_err().code, Code::Integrity);
+}
+
+#[test]
 fn every_signed_message_of_the_vectors_is_received() {
     let mut received = 0;
     for vector in frames() {
@@ -134,12 +147,12 @@ fn keys_have_any_length_but_none() {
         sign(b"", b"x").unwrap_err(),
         verify(b"", b"x", &[0; 32]).unwrap_err(),
         encode_frame(b'i', b"", b"", Some(b"")).unwrap_err(),
-        decode_frame(&mut encode_frame(b'i', b"", b"", None).unwrap(), Some(b"")).unwrap_err(),
+        decode_frame(&mut encode_frame(b'i', b"", b"", UNSIGNED).unwrap(), Some(b"")).unwrap_err(),
     ] {
         assert_eq!(error.code, Code::Key);
     }
     // What the original accepts: a frame from which the flag and the tag were taken.
-    let mut stripped = encode_frame(b'i', b"{}", b"x", None).unwrap();
+    let mut stripped = encode_frame(b'i', b"{}", b"x", UNSIGNED).unwrap();
     assert_eq!(decode_frame(&mut stripped, Some(b"key")).unwrap_err().code, Code::Integrity);
     assert_eq!(FrameV1::decode(&mut stripped).unwrap().mac, None);
 }

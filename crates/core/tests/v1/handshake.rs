@@ -41,7 +41,7 @@ fn a_wrong_key_is_not_answered() {
         knock(&signed(b"no key of this server", b'A', &header("nia.min", "", 1), &claim("nia.min")));
     assert_eq!((code, answer, is_forged), (Some(Code::Integrity), vec![], true));
     // What the original accepts: the flag and the tag taken away.
-    let bare = prefixed(&encode_frame(b'A', &header("nia.min", "", 1), &claim("nia.min"), None).unwrap());
+    let bare = prefixed(&encode_frame(b'A', &header("nia.min", "", 1), &claim("nia.min"), UNSIGNED).unwrap());
     assert_eq!(knock(&bare), (Some(Code::Integrity), vec![], true));
     // The client hears nothing either and gives up in time.
     let mut pair = pair_of(ClientConfig::new(key(b"no key of this server"), "nia.min"), server());
@@ -243,7 +243,7 @@ fn a_challenge_is_signed_and_read_as_strictly_as_a_header() {
     };
     let from_server = header("eipc-server", "", 1);
     assert_eq!(of(signed(NIA, b'H', &from_server, good.as_bytes())), None);
-    let unsigned = encode_frame(b'H', &from_server, good.as_bytes(), None).unwrap();
+    let unsigned = encode_frame(b'H', &from_server, good.as_bytes(), UNSIGNED).unwrap();
     assert_eq!(of(prefixed(&unsigned)), Some(Code::Integrity));
     assert_eq!(of(signed(AIL, b'H', &from_server, good.as_bytes())), Some(Code::Integrity));
     assert_eq!(of(signed(NIA, b'i', &from_server, good.as_bytes())), Some(Code::UnsupportedType));

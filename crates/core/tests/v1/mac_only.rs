@@ -51,7 +51,7 @@ fn a_known_peer_is_the_only_one_from_the_first_frame_on() {
     }
     assert_eq!(end_of_any.connection.session().unwrap().peer_id.as_deref(), Some("hello-client"));
     assert_eq!(code(&end_of_any.receive(&frame("hello-server", 4), Time(0))), Some(Code::Reflection));
-    let unsigned = prefixed(&encode_frame(b'c', &header("hello-client", "", 1), b"", None).unwrap());
+    let unsigned = prefixed(&encode_frame(b'c', &header("hello-client", "", 1), b"", UNSIGNED).unwrap());
     assert_eq!(code(&end(known).receive(&unsigned, Time(0))), Some(Code::Integrity));
     assert_eq!(Connection::mac_only(config(""), Time(0)).unwrap_err().code, Code::HandshakeFailed);
 }

@@ -28,6 +28,8 @@ use std::sync::Arc;
 const SECOND: u64 = 1_000_000_000;
 const UNIX_NS: i64 = 1_775_217_600_000_000_000;
 /// The keys of the services `nia.min` and `ail.framework`.
+/// No key for a frame.
+const UNSIGNED: Option<&[u8]> = None;
 const NIA: &[u8] = b"secret-key-32bytes!!";
 const AIL: &[u8] = b"another key of the same server";
 

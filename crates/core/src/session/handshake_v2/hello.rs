@@ -9,11 +9,11 @@ use crate::message::Kind;
 use crate::wire::Reader;
 
 /// The only version of the handshake.
-pub(super) const HS_VERSION: u8 = 1;
+pub(in crate::session) const HS_VERSION: u8 = 1;
 /// No key exchange.
-pub(super) const KX_PSK: u8 = 0;
+pub(in crate::session) const KX_PSK: u8 = 0;
 /// X25519.
-pub(super) const KX_X25519: u8 = 1;
+pub(in crate::session) const KX_X25519: u8 = 1;
 
 /// Bytes of a ServerHello's payload, and where its public key begins.
 const SERVER_HELLO_LEN: usize = 80;
@@ -23,28 +23,28 @@ const FIXED_LEN: usize = 113;
 
 /// Everything a ClientHello says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ClientHello<'a> {
-    pub(super) hs_version: u8,
-    pub(super) kx: u8,
-    pub(super) suites: u16,
-    pub(super) features: u32,
-    pub(super) key_id: u64,
-    pub(super) nonce: [u8; 32],
-    pub(super) public: [u8; 32],
-    pub(super) channel_binding: [u8; 32],
-    pub(super) service_id: &'a str,
+pub(in crate::session) struct ClientHello<'a> {
+    pub(in crate::session) hs_version: u8,
+    pub(in crate::session) kx: u8,
+    pub(in crate::session) suites: u16,
+    pub(in crate::session) features: u32,
+    pub(in crate::session) key_id: u64,
+    pub(in crate::session) nonce: [u8; 32],
+    pub(in crate::session) public: [u8; 32],
+    pub(in crate::session) channel_binding: [u8; 32],
+    pub(in crate::session) service_id: &'a str,
 }
 
 /// The part of a ClientHello that chooses its key; all that is read before the tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct KeyChoice<'a> {
-    pub(super) key_id: u64,
-    pub(super) service_id: &'a [u8],
+pub(in crate::session) struct KeyChoice<'a> {
+    pub(in crate::session) key_id: u64,
+    pub(in crate::session) service_id: &'a [u8],
 }
 
 impl<'a> KeyChoice<'a> {
     /// Checks the layout, which is nothing but lengths.
-    pub(super) fn read(payload: &'a [u8]) -> Result<Self> {
+    pub(in crate::session) fn read(payload: &'a [u8]) -> Result<Self> {
         let fields = || {
             let mut reader = Reader::new(payload.get(KEY_ID_AT..)?);
             let key_id = reader.u64()?;
@@ -59,7 +59,7 @@ impl<'a> KeyChoice<'a> {
 
 impl<'a> ClientHello<'a> {
     /// Reads all fields. Call behind the tag.
-    pub(super) fn read(payload: &'a [u8]) -> Result<Self> {
+    pub(in crate::session) fn read(payload: &'a [u8]) -> Result<Self> {
         let fields = || {
             let mut reader = Reader::new(payload);
             let hello = Self {
@@ -82,7 +82,7 @@ impl<'a> ClientHello<'a> {
     }
 
     /// Writes preamble and payload; the tag is still missing.
-    pub(super) fn write(&self) -> Result<Vec<u8>> {
+    pub(in crate::session) fn write(&self) -> Result<Vec<u8>> {
         let id_len = u8::try_from(self.service_id.len()).map_err(|_| refused("service id too long"))?;
         let mut payload = vec![self.hs_version, self.kx];
         payload.extend_from_slice(&self.suites.to_be_bytes());
@@ -99,20 +99,20 @@ impl<'a> ClientHello<'a> {
 
 /// Everything a ServerHello says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ServerHello {
-    pub(super) hs_version: u8,
-    pub(super) kx: u8,
-    pub(super) suite: u8,
-    pub(super) reserved: u8,
-    pub(super) features: u32,
-    pub(super) session_id: u64,
-    pub(super) nonce: [u8; 32],
-    pub(super) public: [u8; 32],
+pub(in crate::session) struct ServerHello {
+    pub(in crate::session) hs_version: u8,
+    pub(in crate::session) kx: u8,
+    pub(in crate::session) suite: u8,
+    pub(in crate::session) reserved: u8,
+    pub(in crate::session) features: u32,
+    pub(in crate::session) session_id: u64,
+    pub(in crate::session) nonce: [u8; 32],
+    pub(in crate::session) public: [u8; 32],
 }
 
 impl ServerHello {
     /// Reads all fields.
-    pub(super) fn read(payload: &[u8]) -> Result<Self> {
+    pub(in crate::session) fn read(payload: &[u8]) -> Result<Self> {
         let fields = || {
             let mut reader = Reader::new(payload);
             let hello = Self {
@@ -131,7 +131,7 @@ impl ServerHello {
     }
 
     /// Writes preamble and payload; the tag is still missing.
-    pub(super) fn write(&self) -> Result<Vec<u8>> {
+    pub(in crate::session) fn write(&self) -> Result<Vec<u8>> {
         let mut payload = Vec::with_capacity(SERVER_HELLO_LEN);
         payload.extend_from_slice(&[self.hs_version, self.kx, self.suite, self.reserved]);
         payload.extend_from_slice(&self.features.to_be_bytes());

@@ -10,7 +10,7 @@
 
 mod accept;
 mod client;
-mod hello;
+pub(super) mod hello;
 mod server;
 
 pub use client::{AwaitAccept, AwaitServerHello, ClientStart};

@@ -54,7 +54,7 @@ impl Key {
         self.mac.verify(PROBE, &other.mac.sign(PROBE))
     }
 
-    pub(super) const fn mac(&self) -> &MacKey {
+    pub(in crate::session) const fn mac(&self) -> &MacKey {
         &self.mac
     }
 }

@@ -39,6 +39,7 @@
 //! ```
 
 mod connection;
+mod encryption;
 mod frame;
 pub mod handshake;
 mod hex;
@@ -49,7 +50,8 @@ mod replay;
 mod seal;
 
 pub use connection::{Connection, Received, StreamEnd};
-pub use frame::{decode_frame, encode_frame, sign, verify};
+pub use encryption::{decrypt, encrypt};
+pub use frame::{FrameKey, decode_frame, encode_frame, sign, verify};
 pub use key::{Credential, Key, KeyTable};
 pub use open::{Envelope, Opener};
 pub use options::{

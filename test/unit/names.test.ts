@@ -1,0 +1,167 @@
+/** Every row of the table of names in docs/migration/from-original.md is there and does what its name says. What it does exactly has its own tests. */
+import { randomBytes } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+
+import * as eipc from '../../src/index.js';
+
+const key = randomBytes(32);
+
+const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
+  '`core.NewMessage`': () => {
+    const message = eipc.createMessage('intent', 'eni.min', { intent: 'stop' }, { priority: 0 });
+    expect([message.type, message.source, message.payload, message.priority]).toEqual([
+      'intent',
+      'eni.min',
+      { intent: 'stop' },
+      0,
+    ]);
+  },
+
+  '`core.MsgTypeToByte`, `MsgTypeFromByte`': () => {
+    expect(eipc.messageTypeFromByte(eipc.messageTypeToByte('tool_request'))).toBe('tool_request');
+    expect(() => eipc.messageTypeFromByte(0)).toThrow(RangeError);
+  },
+
+  '`core.NewClientEndpoint`, `NewServerEndpoint`': () =>
+    withEndpoints(async (client, server) => {
+      await client.send(eipc.createMessage('chat', 'nia.min', 'hello'));
+      const message = await server.receive({ timeout: 5_000 });
+      expect([message.payload, message.source, message.sessionId]).toEqual(['hello', 'nia.min', 'a session']);
+    }),
+
+  '`Send`, `Receive`, `Close`, `RemoteAddr`': () =>
+    withEndpoints(async (client, server) => {
+      expect(client.remoteAddress).toBe('ring:back');
+      await client.send({ type: 'heartbeat' });
+      expect((await server.receive({ signal: AbortSignal.timeout(5_000) })).type).toBe('heartbeat');
+      await client.close();
+      await expect(server.receive()).rejects.toBeInstanceOf(eipc.ClosedError);
+    }),
+
+  '`core.NewRouter`, `Handle`, `Dispatch`, `DispatchBatch`': async () => {
+    const seen: unknown[] = [];
+    const router = new eipc.Router().handle('intent', (message) => void seen.push(message.payload));
+    const message = (payload: string, priority: eipc.Priority): eipc.Message =>
+      eipc.createMessage('intent', 'eni', payload, { priority });
+    await withEndpoints(async (_, { peer }) => {
+      expect((await router.dispatch(message('one', 1), peer)).outcome).toBe('handled');
+      await router.dispatchBatch([message('bulk', 3), message('control', 0)], peer);
+      expect((await router.dispatch(eipc.createMessage('chat', 'eni', ''), peer)).outcome).toBe('unknown');
+    });
+    expect(seen).toEqual(['one', 'control', 'bulk']);
+  },
+
+  '`core.ErrAuth` … `ErrBackpressure`': () => {
+    const { AuthError, CapabilityError, IntegrityError, ReplayError, TimeoutError, BackpressureError } = eipc;
+    for (const type of [AuthError, CapabilityError, IntegrityError, ReplayError, TimeoutError, BackpressureError]) {
+      const error = new type('EIPC_INTERNAL', 'text');
+      expect(error).toBeInstanceOf(eipc.EipcError);
+      expect(error.code).toBe('EIPC_INTERNAL');
+    }
+  },
+
+  '`protocol.Frame`, `Encode`, `Decode`, `SignableBytes`, constants': () => {
+    const frame = { type: 'ack', header: Buffer.from('{}'), payload: Buffer.from('x') } as const;
+    const bytes = Buffer.from(eipc.encodeFrame(frame, key));
+    expect(bytes.length).toBe(eipc.signableBytes(frame).length + eipc.MAC_SIZE);
+    expect(bytes.readUInt32BE(0)).toBe(eipc.MAGIC);
+    expect(bytes.readUInt16BE(4)).toBe(eipc.PROTOCOL_VERSION);
+    expect(eipc.decodeFrame(bytes, key)).toMatchObject({ type: 'ack', flags: eipc.FLAG_HMAC });
+    expect(bytes.length).toBeLessThan(eipc.MAX_FRAME_SIZE);
+    for (const flag of [eipc.FLAG_COMPRESS, eipc.FLAG_ENCRYPTED]) {
+      bytes[7] = flag;
+      expect(() => eipc.decodeFrame(bytes)).toThrow(expect.objectContaining({ code: 'EIPC_UNSUPPORTED_FLAGS' }));
+    }
+  },
+
+  '`protocol.Header` to and from JSON': () => {
+    const header = { serviceId: 'nia.min', sequence: 7n, timestamp: 0n, capability: 'ui:control' };
+    expect(eipc.decodeHeader(eipc.encodeHeader(header))).toMatchObject(header);
+  },
+
+  '`protocol.Codec`, `DefaultCodec`': () => {
+    for (const codec of [eipc.jsonCodec, eipc.msgpackCodec] satisfies eipc.Codec[])
+      expect(codec.unmarshal(codec.marshal({ a: [1, 'b'] }))).toEqual({ a: [1, 'b'] });
+  },
+
+  '`tcp.New`, `unix.New`: `Listen`, `Dial`, `Accept`, `Close`': async () => {
+    expect(typeof eipc.unix().listen).toBe('function');
+    const server: eipc.Transport = eipc.tcp();
+    const client: eipc.Transport = eipc.tcp();
+    const address = await server.listen('tcp://127.0.0.1:0');
+    const [accepted, dialled] = await Promise.all([server.accept(), client.dial(address)]);
+    const frame = eipc.encodeFrame({ type: 'heartbeat', header: Buffer.from('{}'), payload: Buffer.alloc(0) }, key);
+    await dialled.send(frame);
+    expect(Buffer.from((await accepted.receive()) ?? [])).toEqual(Buffer.from(frame));
+    await Promise.all([accepted.close(), dialled.close(), server.close(), client.close()]);
+  },
+
+  '`shm.NewRingBuffer`, `shm.NewConnection`': async () => {
+    const ring = new eipc.RingBuffer({ name: 'ring', bufferSize: 65_536, slotCount: 256 });
+    const connection = eipc.ringConnection(ring, ring);
+    await connection.send(Buffer.from('frame'));
+    expect(await connection.receive()).toEqual(Buffer.from('frame'));
+  },
+
+  '`integrity.Sign`, `Verify`': () => {
+    const data = Buffer.from('data');
+    expect(eipc.verify(key, data, eipc.sign(key, data))).toBe(true);
+    expect(eipc.verify(key, Buffer.from('date'), eipc.sign(key, data))).toBe(false);
+  },
+
+  '`replay.NewTracker`, `Check`, `Reset`': () => {
+    const tracker = new eipc.ReplayTracker(128);
+    tracker.check(1n);
+    expect(() => tracker.check(1)).toThrow(eipc.ReplayError);
+    tracker.reset();
+    tracker.check(1);
+  },
+
+  '`encryption.Encrypt`, `Decrypt`': () => {
+    expect(Buffer.from(eipc.decrypt(key, eipc.encrypt(key, Buffer.from('text')))).toString()).toBe('text');
+  },
+
+  '`core.GracefulShutdown`': () =>
+    withEndpoints(async (client, server) => {
+      await client.send({ type: 'chat', payload: 'last' });
+      await client.close({ drain: true, timeout: 5_000 });
+      expect((await server.receive()).payload).toBe('last');
+    }),
+
+  '`EIPC_HMAC_KEY` … `EIPC_TLS_AUTO_CERT`': async () => {
+    const env = { EIPC_HMAC_KEY: `hex:${key.toString('hex')}`, EIPC_SESSION_TTL: '1h', EIPC_MAX_CONNECTIONS: '64' };
+    const { address, listen } = await eipc.optionsFromEnvironment({ env });
+    expect([address, listen]).toEqual(['tcp://127.0.0.1:9090', { sessionTtl: 3_600_000, maxConnections: 64 }]);
+  },
+
+  '`cmd/eipc-client`, `eipc-cli`': () => {
+    // What they do is tested by running them: test/process/cli.
+    const main = readFileSync(new URL('../../src/cli/main.ts', import.meta.url), 'utf8');
+    for (const name of ['Demo', 'Send', 'Listen', 'Ping']) expect(main).toContain(`register${name}(program);`);
+  },
+};
+
+describe('the name that stands for', () => {
+  it.each(Object.entries(ROWS))('%s', (_, use) => use());
+
+  it('each row of the table has a test, and each test its row', () => {
+    const page = readFileSync(new URL('../../docs/migration/from-original.md', import.meta.url), 'utf8');
+    const rows = [...page.matchAll(/^\| (`.+?) +\| /gm)].map(([, name]) => name);
+    expect(rows).toEqual(Object.keys(ROWS));
+  });
+});
+
+/** A client and a server of v1 without a login, over two rings. */
+async function withEndpoints(
+  use: (client: eipc.ClientEndpoint, server: eipc.ServerEndpoint) => Promise<void>,
+): Promise<void> {
+  const [there, back] = [new eipc.RingBuffer({ name: 'there' }), new eipc.RingBuffer({ name: 'back' })];
+  const client = new eipc.ClientEndpoint(eipc.ringConnection(there, back), { key, sessionId: 'a session' });
+  const server = new eipc.ServerEndpoint(eipc.ringConnection(back, there), { key });
+  try {
+    await use(client, server);
+  } finally {
+    await Promise.all([client.close(), server.close()]);
+  }
+}
