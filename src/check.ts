@@ -18,6 +18,14 @@ export function integer(name: string, value: number, least: number, most: number
   return value;
 }
 
+/** Checks any number in a range. */
+export function number(name: string, value: number, least: number, most: number): number {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${inspect(value)}`);
+  if (!(value >= least && value <= most))
+    throw new RangeError(`${name} is ${value}; it must be from ${least} to ${most}`);
+  return value;
+}
+
 /** Checks milliseconds. `Infinity` is refused: every wait has a deadline. */
 export function duration(name: string, value: number): number {
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number of milliseconds, not ${inspect(value)}`);

@@ -1,6 +1,8 @@
 /**
- * `connect`: finds the server behind an address, proves who both ends are, and makes the client's endpoint.
+ * `connect`: finds the server behind an address, proves who both ends are, and makes the client's endpoint. An endpoint that reconnects does
+ * the same again, with the same server.
  */
+import type { OpenSession } from './active-session.js';
 import { abortReason } from './deadlines.js';
 import { Endpoint } from './endpoint.js';
 import type { EndpointSetup } from './endpoint.js';
@@ -11,13 +13,13 @@ import type { NativeClientOptions, Outcome } from './native.js';
 
 import type { ConnectOptions } from './options.js';
 import { connectSettings } from './settings.js';
-import type { Settings } from './settings.js';
+import type { ClientSettings } from './settings.js';
 import { suiteNumbers } from './suites.js';
 import { parseAddress, requireSupported } from './transport/address.js';
 import type { SupportedAddress } from './transport/address.js';
 import { checkTransportOptions, openConnection, startClientLink } from './transport/open.js';
 import type { RawConnection } from './transport/open.js';
-import type { LinkObserver } from './transport/transport.js';
+import type { LinkObserver, LinkReceiver } from './transport/transport.js';
 
 /** The largest segment of shared memory this accepts, in bytes (docs/shm-abi.md, "Hand-over"). */
 const MAX_SEGMENT = 64 * 1024 * 1024;
@@ -25,13 +27,15 @@ const MAX_SEGMENT = 64 * 1024 * 1024;
 /** The client's end of a connection. Made by `connect`. */
 export class ClientEndpoint extends Endpoint {
   readonly role = 'client';
-  /** What the server says it granted this client: information, never a right. */
-  readonly granted: readonly string[];
 
   /** @internal */
   constructor(setup: EndpointSetup) {
     super(setup, 'c');
-    this.granted = Object.freeze([...setup.session.capabilities]);
+  }
+
+  /** What the server says it granted this client in this session: information, never a right. */
+  get granted(): readonly string[] {
+    return Object.freeze(this.sessionInfo.capabilities);
   }
 }
 
@@ -39,7 +43,8 @@ export class ClientEndpoint extends Endpoint {
 const pinnedServers = new Map<string, string>();
 
 /**
- * Connects to a server and resolves when both ends have proven who they are.
+ * Connects to a server and resolves when both ends have proven who they are. With `reconnect` a connection that is lost later is made again
+ * (docs/reconnect.md).
  *
  * @param address - such as `shm:eai`, `unix:/run/eai.sock` or `tcp://127.0.0.1:9090`
  * @throws TypeError or RangeError for a wrong option, TransportError when no server is there, AuthError when one end is not who it must be,
@@ -56,67 +61,96 @@ export async function connect(address: string, options: ConnectOptions): Promise
     settings,
     Object.values(options.lanes ?? {}).some((lane) => lane.capacity !== undefined),
   );
-  const key = nativeKey(options.key);
-  const pin = `${key.id} ${target.text}`;
-  const serverId = options.serverId ?? pinnedServers.get(pin);
-  const native: NativeClientOptions = {
-    serviceId: options.serviceId,
-    key,
-    suites: suiteNumbers(options.suites, target, settings.dangerousPlaintext),
-    handshakeTimeout: settings.handshakeTimeout,
-    maxSegment: MAX_SEGMENT,
-    pskOnly: settings.pskOnly,
-    ...(serverId === undefined ? {} : { serverId }),
-  };
-  const start = performance.now();
-  const connection = await openConnection(target, settings.handshakeTimeout, settings.signal);
-  const left = Math.max(1, settings.handshakeTimeout - (performance.now() - start));
-  const endpoint = await shakeHands(connection, target, { ...native, handshakeTimeout: Math.ceil(left) }, settings);
-  if (options.serverId === undefined) pinnedServers.set(pin, endpoint.peer.serviceId);
+  const dialler = new Dialler(target, options, settings);
+  let endpoint: ClientEndpoint | undefined;
+  await dialler.dial(settings.signal, (session) => {
+    endpoint = new ClientEndpoint({
+      ...session,
+      settings,
+      reconnect:
+        settings.reconnect === undefined
+          ? undefined
+          : { settings: settings.reconnect, dial: (signal, opened) => dialler.dial(signal, opened) },
+      onClosed: () => {},
+    });
+    const { serviceId } = endpoint.peer;
+    const text = `connected to '${serviceId}'`;
+    settings.logger?.({ level: 'info', event: 'connected', text, address: target.text, serviceId });
+    return Endpoint.receiverOf(endpoint);
+  });
+  if (endpoint === undefined) throw makeError('EIPC_INTERNAL', `${target.text} opened no session`);
   return endpoint;
 }
 
-/** Runs the handshake. The endpoint is made the moment the session is open, so that nothing that follows is missed. */
-function shakeHands(
-  connection: RawConnection,
-  target: SupportedAddress,
-  native: NativeClientOptions,
-  settings: Settings,
-): Promise<ClientEndpoint> {
-  const { signal } = settings;
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      if (signal !== undefined) reject(abortReason(signal));
-      link.destroy();
+/** Opens sessions with one server. */
+class Dialler {
+  readonly #target: SupportedAddress;
+  readonly #settings: ClientSettings;
+  readonly #native: NativeClientOptions;
+  readonly #pin: string;
+
+  constructor(target: SupportedAddress, options: ConnectOptions, settings: ClientSettings) {
+    const key = nativeKey(options.key);
+    this.#target = target;
+    this.#settings = settings;
+    this.#pin = `${key.id} ${target.text}`;
+    this.#native = {
+      serviceId: options.serviceId,
+      key,
+      suites: suiteNumbers(options.suites, target, settings.dangerousPlaintext),
+      handshakeTimeout: settings.handshakeTimeout,
+      maxSegment: MAX_SEGMENT,
+      pskOnly: settings.pskOnly,
+      ...(options.serverId === undefined ? {} : { serverId: options.serverId }),
     };
-    const observer: LinkObserver = {
-      opened(opened, session) {
-        signal?.removeEventListener('abort', onAbort);
-        const endpoint = new ClientEndpoint({
-          link: opened,
-          session,
-          settings,
-          address: connection.remoteAddress,
-          onClosed: () => {},
-        });
-        settings.logger?.({
-          level: 'info',
-          event: 'connected',
-          text: `connected to '${session.serverId}'`,
-          address: target.text,
-          serviceId: session.serverId,
-        });
-        resolve(endpoint);
-        return Endpoint.receiverOf(endpoint);
-      },
-      failed(outcome, cause) {
-        signal?.removeEventListener('abort', onAbort);
-        reject(handshakeError(outcome, cause, target.text, native));
-      },
-    };
-    signal?.addEventListener('abort', onAbort);
-    const link = startClientLink(connection, target, native, settings, observer);
-  });
+  }
+
+  /** Opens a session within `handshakeTimeout`. `opened` is called the moment it is open, so that nothing that follows is missed. */
+  async dial(signal: AbortSignal | undefined, opened: (session: OpenSession) => LinkReceiver): Promise<void> {
+    const { handshakeTimeout } = this.#settings;
+    const start = performance.now();
+    const connection = await openConnection(this.#target, handshakeTimeout, signal);
+    const left = Math.ceil(Math.max(1, handshakeTimeout - (performance.now() - start)));
+    const serverId = this.#native.serverId ?? pinnedServers.get(this.#pin);
+    const native = { ...this.#native, handshakeTimeout: left, ...(serverId === undefined ? {} : { serverId }) };
+    await this.#shakeHands(connection, native, signal, (session) => {
+      if (this.#native.serverId === undefined) pinnedServers.set(this.#pin, session.session.serverId);
+      return opened(session);
+    });
+  }
+
+  #shakeHands(
+    connection: RawConnection,
+    native: NativeClientOptions,
+    signal: AbortSignal | undefined,
+    opened: (session: OpenSession) => LinkReceiver,
+  ): Promise<void> {
+    const { remoteAddress } = connection;
+    return new Promise((resolve, reject) => {
+      if (signal?.aborted === true) {
+        connection.close();
+        reject(abortReason(signal));
+        return;
+      }
+      const onAbort = (): void => {
+        if (signal !== undefined) reject(abortReason(signal));
+        link.destroy();
+      };
+      const observer: LinkObserver = {
+        opened(link, session) {
+          signal?.removeEventListener('abort', onAbort);
+          resolve();
+          return opened({ link, session, address: remoteAddress });
+        },
+        failed: (outcome, cause) => {
+          signal?.removeEventListener('abort', onAbort);
+          reject(handshakeError(outcome, cause, this.#target.text, native));
+        },
+      };
+      signal?.addEventListener('abort', onAbort);
+      const link = startClientLink(connection, this.#target, native, this.#settings, observer);
+    });
+  }
 }
 
 function handshakeError(outcome: Outcome, cause: unknown, address: string, native: NativeClientOptions): EipcError {

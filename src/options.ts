@@ -52,6 +52,31 @@ export interface LaneOptions {
   readonly onFull?: OnFull;
 }
 
+/** How a lost connection is made again: after `initialDelay`, then after `multiplier` times as long, up to `maxDelay`. */
+export interface ReconnectPolicy {
+  /** Tries in a row before it is given up, from 1. Default 10; `Infinity` is allowed, since each try has its deadline (`handshakeTimeout`). */
+  readonly maxAttempts?: number;
+  /** Milliseconds before the first try. Default 100. */
+  readonly initialDelay?: number;
+  /** Default 2, from 1. */
+  readonly multiplier?: number;
+  /** Milliseconds before a try at most. Default 30 000. */
+  readonly maxDelay?: number;
+  /**
+   * How much of each delay is left out at random, 0 … 1, so that the clients of a server that restarts do not come all at once. Default 0.2.
+   * With more than 32 clients of one key: 1.
+   */
+  readonly jitter?: number;
+}
+
+/** How a peer that vanished without a word is found out. */
+export interface HeartbeatPolicy {
+  /** Milliseconds without a message after which the peer is asked for a sign of life. Default 5 000. */
+  readonly interval?: number;
+  /** Milliseconds without one after that before the peer counts as gone. Default 15 000. */
+  readonly timeout?: number;
+}
+
 /** Options that both ends take. */
 export interface CommonOptions {
   /** Where messages go; `null` or absent (for `connect`): the inbox. */
@@ -76,9 +101,10 @@ export interface CommonOptions {
   readonly requestTimeout?: number;
   /** Milliseconds for the whole handshake. Default 10 000. */
   readonly handshakeTimeout?: number;
-  readonly heartbeat?: false;
+  /** Default on for `tcp`, off where the kernel tells of every death. */
+  readonly heartbeat?: HeartbeatPolicy | false;
   readonly logger?: (record: LogRecord) => void;
-  /** Gives up connecting; closes a server. */
+  /** Gives up connecting for the first time; closes a server. */
   readonly signal?: AbortSignal;
 }
 
@@ -89,7 +115,8 @@ export interface ConnectOptions extends CommonOptions {
   readonly key: Key | Uint8Array;
   /** Who the server must be. When absent, the first one met under this address and key is remembered for the life of the process. */
   readonly serverId?: string;
-  readonly reconnect?: false;
+  /** Makes the connection again when it is lost (docs/reconnect.md). The first one is tried for once. Default false. */
+  readonly reconnect?: ReconnectPolicy | false;
   /** Do without X25519: cheaper, but whoever obtains the key later reads what was recorded. The server must allow it. Default false. */
   readonly pskOnly?: boolean;
 }

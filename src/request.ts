@@ -145,6 +145,17 @@ export class Requests {
     return isReplyType || isOurs ? 'late' : 'not-a-reply';
   }
 
+  /**
+   * Takes note that a record which was accepted never left. Returns whether it was a request that waits: its caller learns it.
+   *
+   * @param id - the record's request id
+   */
+  recall(id: Buffer): boolean {
+    const pending = this.#pending.get(this.#parse(id, 0, id.length));
+    if (pending !== undefined) pending.isSent = false;
+    return pending !== undefined;
+  }
+
   /** Ends every request. */
   failAll(makeReason: (request: PendingRequest) => EipcError): void {
     for (const pending of this.#pending.values()) pending.fail(makeReason(pending));

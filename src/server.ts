@@ -235,7 +235,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
     for (const reader of this.#readers) reader.end();
     this.#readers.clear();
     this.#handshaking.destroy();
-    await Promise.all([...this.#endpoints].map((endpoint) => endpoint.close(options)));
+    await Promise.all([...this.#endpoints].map((endpoint) => Endpoint.shutDown(endpoint, options)));
     this.#resolveClosed();
   }
 

@@ -3,7 +3,7 @@
  */
 import { inspect } from 'node:util';
 
-import { checkNames, checkServiceId, duration, flag, integer, later, oneOf } from './check.js';
+import { checkNames, checkServiceId, duration, flag, integer, later, number, oneOf } from './check.js';
 import type { Codec } from './codec.js';
 import { jsonCodec } from './codec.js';
 import type { Priority } from './message.js';
@@ -11,10 +11,12 @@ import type { NativeService } from './native.js';
 import type {
   CommonOptions,
   ConnectOptions,
+  HeartbeatPolicy,
   LaneOptions,
   ListenOptions,
   LogRecord,
   OnFull,
+  ReconnectPolicy,
   WaitOptions,
   WaitStrategy,
 } from './options.js';
@@ -26,6 +28,12 @@ export interface LaneSettings {
   readonly capacity: number;
   readonly onFull: OnFull;
 }
+
+/** When to connect again, with every default filled in. */
+export type ReconnectSettings = Required<ReconnectPolicy>;
+
+/** When to look for a peer, with every default filled in. */
+export type HeartbeatSettings = Required<HeartbeatPolicy>;
 
 /** Options of an endpoint, checked and complete. */
 export interface Settings {
@@ -39,6 +47,8 @@ export interface Settings {
   readonly requestTimeout: number;
   readonly handshakeTimeout: number;
   readonly dangerousPlaintext: boolean;
+  /** Absent: as the transport needs it. */
+  readonly heartbeat: HeartbeatSettings | false | undefined;
   readonly logger: ((record: LogRecord) => void) | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -46,6 +56,18 @@ export interface Settings {
 /** Milliseconds that `close` takes at most unless told otherwise. */
 export const CLOSE_TIMEOUT = 5_000;
 
+/** What a transport over which a peer can vanish gets. The original's figures. */
+export const DEFAULT_HEARTBEAT: HeartbeatSettings = { interval: 5_000, timeout: 15_000 };
+
+/** The original's figures, and a little disorder. */
+const DEFAULT_RECONNECT: ReconnectSettings = {
+  maxAttempts: 10,
+  initialDelay: 100,
+  multiplier: 2,
+  maxDelay: 30_000,
+  jitter: 0.2,
+};
+const MAX_MULTIPLIER = 1_000;
 const DEFAULT_CAPACITIES = [262_144, 262_144, 1_048_576, 4_194_304] as const;
 const COMMON_NAMES = [
   'router',
@@ -79,13 +101,18 @@ export function connectSettings(options: ConnectOptions): ClientSettings {
   checkNames(options, CONNECT_NAMES, 'connect');
   checkServiceId(options.serviceId, 'serviceId');
   if (options.serverId !== undefined) checkServiceId(options.serverId, 'serverId');
-  if (options.reconnect !== undefined && options.reconnect !== false) throw later('reconnect', options.reconnect);
-  return { ...commonSettings(options, options.router ?? null), pskOnly: flag('pskOnly', options.pskOnly) };
+  return {
+    ...commonSettings(options, options.router ?? null),
+    pskOnly: flag('pskOnly', options.pskOnly),
+    reconnect: reconnectSettings(options.reconnect),
+  };
 }
 
 /** What `connect` needs beside the settings of its endpoint. */
 export interface ClientSettings extends Settings {
   readonly pskOnly: boolean;
+  /** Absent: never. */
+  readonly reconnect: ReconnectSettings | undefined;
 }
 
 /** What `listen` needs beside the settings of its endpoints. */
@@ -128,7 +155,6 @@ function commonSettings(options: CommonOptions, router: Router | null): Settings
   if (router !== null && !(router instanceof Router))
     throw new TypeError(`router must be a Router or null, not ${inspect(router)}`);
   if (options.protocol !== undefined && options.protocol !== 2) throw later('protocol', options.protocol);
-  if (options.heartbeat !== undefined && options.heartbeat !== false) throw later('heartbeat', options.heartbeat);
   if (options.logger !== undefined && typeof options.logger !== 'function')
     throw new TypeError(`logger must be a function, not ${inspect(options.logger)}`);
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
@@ -145,8 +171,38 @@ function commonSettings(options: CommonOptions, router: Router | null): Settings
     requestTimeout: duration('requestTimeout', options.requestTimeout ?? 5_000),
     handshakeTimeout: duration('handshakeTimeout', options.handshakeTimeout ?? 10_000),
     dangerousPlaintext: flag('dangerousPlaintext', options.dangerousPlaintext),
+    heartbeat: heartbeatSettings(options.heartbeat),
     logger: options.logger,
     signal: options.signal,
+  };
+}
+
+function reconnectSettings(policy: ReconnectPolicy | false | undefined): ReconnectSettings | undefined {
+  if (policy === undefined || policy === false) return undefined;
+  checkNames(policy, Object.keys(DEFAULT_RECONNECT), 'reconnect');
+  const maxAttempts = policy.maxAttempts ?? DEFAULT_RECONNECT.maxAttempts;
+  if (maxAttempts !== Infinity) integer('reconnect.maxAttempts', maxAttempts, 1, Number.MAX_SAFE_INTEGER);
+  const initialDelay = duration('reconnect.initialDelay', policy.initialDelay ?? DEFAULT_RECONNECT.initialDelay);
+  const maxDelay = duration('reconnect.maxDelay', policy.maxDelay ?? DEFAULT_RECONNECT.maxDelay);
+  if (maxDelay < initialDelay)
+    throw new RangeError(
+      `reconnect.maxDelay is ${maxDelay}; it must not be below reconnect.initialDelay, which is ${initialDelay}`,
+    );
+  return {
+    maxAttempts,
+    initialDelay,
+    multiplier: number('reconnect.multiplier', policy.multiplier ?? DEFAULT_RECONNECT.multiplier, 1, MAX_MULTIPLIER),
+    maxDelay,
+    jitter: number('reconnect.jitter', policy.jitter ?? DEFAULT_RECONNECT.jitter, 0, 1),
+  };
+}
+
+function heartbeatSettings(policy: HeartbeatPolicy | false | undefined): HeartbeatSettings | false | undefined {
+  if (policy === undefined || policy === false) return policy;
+  checkNames(policy, Object.keys(DEFAULT_HEARTBEAT), 'heartbeat');
+  return {
+    interval: duration('heartbeat.interval', policy.interval ?? DEFAULT_HEARTBEAT.interval),
+    timeout: duration('heartbeat.timeout', policy.timeout ?? DEFAULT_HEARTBEAT.timeout),
   };
 }
 

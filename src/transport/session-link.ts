@@ -4,7 +4,7 @@
  */
 import type { Outcome, SessionInfo } from '../native.js';
 import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM, FLAG, NO_TIMEOUT, STATE, STATUS } from '../native.js';
-import { CLOSE_REASON } from './transport.js';
+import { CLOSE_REASON, NOTHING_UNSENT } from './transport.js';
 import type { Link, LinkObserver, LinkReceiver } from './transport.js';
 
 /** What both native sessions answer. */
@@ -113,7 +113,7 @@ export abstract class SessionLink {
     if ((flags & FLAG.transmit) !== 0) this.transmit();
     if (this.#receiver === undefined && state >= STATE.open && this.#wasOpen(state, count)) this.#open();
     if (count > 0) this.#receiver?.deliver(buffer, descriptors, count);
-    if ((flags & FLAG.space) !== 0) this.#receiver?.space(spaceLanes);
+    if ((flags & FLAG.space) !== 0 && !this.#isFinished) this.#receiver?.space(spaceLanes);
     return flags;
   }
 
@@ -136,7 +136,7 @@ export abstract class SessionLink {
   }
 
   /** Ends the link, once: lets go of everything, then tells who watches. */
-  protected finish(outcome: Outcome, unsent = 0, cause?: unknown): void {
+  protected finish(outcome: Outcome, unsent = NOTHING_UNSENT, cause?: unknown): void {
     if (this.#isFinished) return;
     this.#isFinished = true;
     clearTimeout(this.#timer);

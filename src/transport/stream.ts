@@ -13,7 +13,7 @@ import { Queue } from '../queue.js';
 import type { TransportName } from './address.js';
 import type { ByteReader, ByteStream } from './byte-stream.js';
 import { SessionLink } from './session-link.js';
-import type { Credentials, Link, LinkObserver } from './transport.js';
+import type { Credentials, Link, LinkObserver, Unsent } from './transport.js';
 
 /** Size of a chunk of queued records, and of what is sealed before the stream is asked again. */
 const CHUNK = 65_536;
@@ -77,7 +77,8 @@ export class StreamLink extends SessionLink implements Link {
   /** Lanes of which a record was refused. */
   #spaceWanted = 0;
   #closeReason: number | undefined;
-  /** Records that could not be sealed any more. */
+  /** Chunks that could not be sealed any more, and records that were spoilt by trying. */
+  readonly #unsealed: Buffer[] = [];
   #lost = 0;
 
   #chunk: Uint8Array = NOTHING;
@@ -233,8 +234,11 @@ export class StreamLink extends SessionLink implements Link {
         lane.bytes -= chunk.filled;
         budget -= chunk.filled;
         const bytes = chunk.buffer.subarray(0, chunk.filled);
+        const length = bytes.readUInt32LE(RECORD.length);
         // A session that cannot seal any more says so by its state, which the next receive call or the end of the stream brings.
         if (this.#calls.seal(bytes, bytes.length) > 0) this.#write(bytes, chunk);
+        // Records are sealed one after the other, and a sealed one begins with the length of its frame.
+        else if (bytes.readUInt32LE(RECORD.length) === length) this.#unsealed.push(bytes);
         else this.#lost += chunk.records;
       }
     }
@@ -296,12 +300,13 @@ export class StreamLink extends SessionLink implements Link {
     this.#flushWaiters = [];
   }
 
-  #unsent(): number {
-    let records = this.#lost;
+  #unsent(): Unsent {
+    const batches = this.#unsealed;
     for (const { chunks } of this.#lanes) {
-      for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) records += chunk.records;
+      for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift())
+        batches.push(chunk.buffer.subarray(0, chunk.filled));
     }
-    return records;
+    return { batches, lost: this.#lost };
   }
 
   #reader(): ByteReader {
