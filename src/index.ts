@@ -37,6 +37,8 @@ export type {
   PolicyResultEvent,
   ToolRequestEvent,
 } from './events.js';
+export { HeartbeatSender } from './heartbeat-sender.js';
+export type { HeartbeatSenderOptions, HeartbeatSenderStats } from './heartbeat-sender.js';
 export { Key, readKeyFile } from './key.js';
 export type { KeyOptions } from './key.js';
 export { Message, messageTypeFromByte, messageTypeToByte } from './message.js';

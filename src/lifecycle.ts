@@ -115,7 +115,7 @@ export class Lifecycle {
     const parts = this.#parts;
     if (parts === undefined) return;
     parts.heartbeat?.stop();
-    // Requests that never left can say so. They learn their end below, so that nothing else counts them.
+    // Requests that never left can say so.
     const records = unsent.batches
       .flatMap(splitRecords)
       .filter((record) => !parts.requests.recall(requestIdOf(record)));

@@ -146,14 +146,15 @@ export class Requests {
   }
 
   /**
-   * Takes note that a record which was accepted never left. Returns whether it was a request that waits: its caller learns it.
+   * Takes note that a record which was accepted never left. Returns whether it was a request of ours: its caller learns of its end, or has.
    *
    * @param id - the record's request id
    */
   recall(id: Buffer): boolean {
-    const pending = this.#pending.get(this.#parse(id, 0, id.length));
+    const number = this.#parse(id, 0, id.length);
+    const pending = this.#pending.get(number);
     if (pending !== undefined) pending.isSent = false;
-    return pending !== undefined;
+    return number !== -1 && number <= this.#issued;
   }
 
   /** Ends every request. */

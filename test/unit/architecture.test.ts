@@ -66,6 +66,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   facades: {
     files: [
       'client.ts',
+      'heartbeat-sender.ts',
       'server.ts',
       'unauthenticated.ts',
       'broker.ts',
