@@ -137,6 +137,7 @@ class Dialler {
         link.destroy();
       };
       const observer: LinkObserver = {
+        recognised() {},
         opened(link, session) {
           signal?.removeEventListener('abort', onAbort);
           resolve();

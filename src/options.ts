@@ -137,7 +137,10 @@ export interface ListenOptions extends CommonOptions {
   readonly serverId?: string;
   /** Authenticated connections at most, 1 … 65 536. Default 64. */
   readonly maxConnections?: number;
-  /** Connections in their handshake at most, 1 … 65 536, and half as many from one source on a network; beyond, the oldest is cut and counted. Default 64. */
+  /**
+   * Connections in their handshake at most, 1 … 65 536, and half as many from one source on a network; beyond, the oldest is cut and counted.
+   * Those whose hello was good stay: of each key there are at most 32. Default 1 024.
+   */
   readonly maxUnauthenticated?: number;
   /** Accept clients that do without X25519, such as small devices. Default false. */
   readonly allowPskOnly?: boolean;

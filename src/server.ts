@@ -22,6 +22,7 @@ import type { Acceptor, RawConnection } from './transport/open.js';
 import { CLOSE_REASON } from './transport/transport.js';
 import type { Link } from './transport/transport.js';
 import { Unauthenticated } from './unauthenticated.js';
+import type { Crowding } from './unauthenticated.js';
 
 /** The server's end of a connection. Made by `listen`. */
 export class ServerEndpoint extends Endpoint {
@@ -92,7 +93,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
     this.#settings = settings;
     this.#native = nativeServer(settings);
     this.router = settings.router;
-    this.#handshaking = new Unauthenticated(settings.maxUnauthenticated);
+    this.#handshaking = new Unauthenticated(settings.maxUnauthenticated, (link, crowding) => this.#cut(link, crowding));
     let resolveClosed: () => void = () => {};
     this.closed = new Promise((resolve) => {
       resolveClosed = resolve;
@@ -174,6 +175,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
       return;
     }
     const link = startServerLink(connection, address, native, this.#settings, {
+      recognised: (recognised) => this.#handshaking.recognise(recognised),
       opened: (opened, session) => {
         this.#handshaking.delete(opened);
         const endpoint = new ServerEndpoint({
@@ -199,16 +201,14 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
         this.#log('warn', 'handshake-failed', `the handshake with ${connection.from} failed`, address.text, error);
       },
     });
-    const evicted = this.#handshaking.add(link, connection.source);
-    if (evicted === undefined) return;
-    this.#counts[evicted.crowding] += 1;
-    evicted.link.destroy();
-    this.#log(
-      'warn',
-      'refused',
-      `a connection that had proven nothing was cut for a newer one: ${evicted.crowding}`,
-      address.text,
-    );
+    this.#handshaking.add(link, connection.source);
+  }
+
+  #cut(link: Link, crowding: Crowding): void {
+    this.#counts[crowding] += 1;
+    link.destroy();
+    const text = `a connection that had proven nothing was cut for a newer one: ${crowding}`;
+    this.#log('warn', 'refused', text, undefined);
   }
 
   #refusal({ credentials, source }: RawConnection): Refusal | undefined {
@@ -239,8 +239,14 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
     this.#resolveClosed();
   }
 
-  #log(level: LogRecord['level'], event: string, text: string, address: string, error?: EipcError): void {
-    this.#settings.logger?.({ level, event, text, address, ...(error === undefined ? {} : { error }) });
+  #log(level: LogRecord['level'], event: string, text: string, address: string | undefined, error?: EipcError): void {
+    this.#settings.logger?.({
+      level,
+      event,
+      text,
+      ...(address === undefined ? {} : { address }),
+      ...(error === undefined ? {} : { error }),
+    });
   }
 }
 

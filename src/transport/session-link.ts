@@ -36,13 +36,26 @@ class Slab {
   }
 }
 
+/** What a receive call fills: messages go into the slab, what and where they are into the descriptors. */
+class ReceiveMemory {
+  readonly slab = new Slab();
+  readonly status = new Uint32Array(DESCRIPTORS_FROM + MAX_BATCH * DESCRIPTOR_WORDS);
+  /** Descriptor arrays of 1, 2, 4 … messages over one buffer: the length of the array limits what a call may bring. */
+  readonly descriptors: readonly Uint32Array[] = Array.from({ length: Math.log2(MAX_BATCH) + 1 }, (_, power) =>
+    this.status.subarray(0, DESCRIPTORS_FROM + 2 ** power * DESCRIPTOR_WORDS),
+  );
+}
+
+/**
+ * Lent to every connection in its handshake, of which nothing stays in it, so that strangers cost no memory of their own. Whoever has a
+ * message in it keeps it.
+ */
+let lent: ReceiveMemory | undefined;
+
 /** Base of links over a native session. */
 export abstract class SessionLink {
   readonly #observer: LinkObserver;
-  readonly #slab = new Slab();
-  /** Descriptor arrays of 1, 2, 4 … messages over one buffer: the length of the array limits what a call may bring. */
-  readonly #descriptors: Uint32Array[] = [];
-  readonly #status: Uint32Array;
+  #memory: ReceiveMemory | undefined;
   #receiver: LinkReceiver | undefined;
   #isFinished = false;
   #timer: NodeJS.Timeout | undefined;
@@ -52,13 +65,11 @@ export abstract class SessionLink {
   #hasExpired = false;
   /** Whether our own goodbye was said. */
   protected hasClosed = false;
+  /** Bytes of the chunk that the last receive call used. */
+  protected consumed = 0;
 
   constructor(observer: LinkObserver) {
     this.#observer = observer;
-    const words = new Uint32Array(DESCRIPTORS_FROM + MAX_BATCH * DESCRIPTOR_WORDS);
-    for (let count = 1; count <= MAX_BATCH; count *= 2)
-      this.#descriptors.push(words.subarray(0, DESCRIPTORS_FROM + count * DESCRIPTOR_WORDS));
-    this.#status = words;
   }
 
   /** Set once the session is open. */
@@ -95,31 +106,32 @@ export abstract class SessionLink {
    * @returns the flags of the call
    */
   protected receiveBatch(room: number): number {
-    const slab = this.#slab;
+    const memory = this.#memory ?? (lent ??= new ReceiveMemory());
+    const { slab, status } = memory;
     if (slab.buffer.length - slab.used < MIN_ROOM) slab.replace(FIRST_SLAB);
-    const size = Math.min(31 - Math.clz32(Math.max(1, room)), this.#descriptors.length - 1);
-    const descriptors = this.#descriptors[size] ?? this.#status;
+    const size = Math.min(31 - Math.clz32(Math.max(1, room)), memory.descriptors.length - 1);
+    const descriptors = memory.descriptors[size] ?? status;
     const count = this.receiveInto(slab.buffer, slab.used, descriptors);
     const buffer = slab.buffer;
-    slab.used = this.#status[STATUS.slabUsed] ?? 0;
-    const flags = this.#status[STATUS.flags] ?? 0;
+    slab.used = status[STATUS.slabUsed] ?? 0;
+    const flags = status[STATUS.flags] ?? 0;
     // Delivering runs handlers, and those may do anything; what is still needed of the status is read first.
-    const state = this.#status[STATUS.state] ?? 0;
+    const state = status[STATUS.state] ?? 0;
     this.#state = state;
-    const spaceLanes = this.#status[STATUS.spaceLanes] ?? 0;
-    const timeout = this.#status[STATUS.timeout] ?? NO_TIMEOUT;
-    if ((flags & FLAG.slab) !== 0) slab.replace(Math.max(FIRST_SLAB, this.#status[STATUS.slabNeeded] ?? 0));
+    this.consumed = status[STATUS.consumed] ?? 0;
+    const spaceLanes = status[STATUS.spaceLanes] ?? 0;
+    const timeout = status[STATUS.timeout] ?? NO_TIMEOUT;
+    if (memory === lent && (state === STATE.open || count > 0)) {
+      lent = undefined;
+      this.#memory = memory;
+    }
+    if ((flags & FLAG.slab) !== 0) slab.replace(Math.max(FIRST_SLAB, status[STATUS.slabNeeded] ?? 0));
     if (timeout !== NO_TIMEOUT) this.arm(timeout);
-    if ((flags & FLAG.transmit) !== 0) this.transmit();
+    if ((flags & FLAG.transmit) !== 0) this.#transmitFor(state);
     if (this.#receiver === undefined && state >= STATE.open && this.#wasOpen(state, count)) this.#open();
     if (count > 0) this.#receiver?.deliver(buffer, descriptors, count);
     if ((flags & FLAG.space) !== 0 && !this.#isFinished) this.#receiver?.space(spaceLanes);
     return flags;
-  }
-
-  /** Bytes of the chunk that the last receive call used. */
-  protected get consumed(): number {
-    return this.#status[STATUS.consumed] ?? 0;
   }
 
   /** Follows the session into closing and closed. Call when nothing more can be delivered before. */
@@ -157,6 +169,12 @@ export abstract class SessionLink {
     clearTimeout(this.#timer);
     this.#timerDue = due;
     this.#timer = setTimeout(this.#handleTimeout, Math.min(delay + 1, MAX_TIMER)).unref();
+  }
+
+  /** An answer during the handshake means that what the peer sent was good: a hello that is not makes an end at once. */
+  #transmitFor(state: number): void {
+    this.transmit();
+    if (state === STATE.handshaking) this.#observer.recognised(this.link);
   }
 
   /** A session that ends in the same call that opened it was open if it brought something or ended by agreement; else it only failed. */

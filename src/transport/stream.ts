@@ -327,6 +327,9 @@ export class StreamLink extends SessionLink implements Link {
     this.#poller?.keepTurning();
     const isUsedUp = this.#receive();
     this.#isPaused = !isUsedUp;
+    // The rest waits for the endpoint; the stream reads the next bytes into the same memory.
+    this.#chunk = isUsedUp ? NOTHING : Buffer.from(this.#chunk.subarray(this.#chunkAt));
+    this.#chunkAt = 0;
     return isUsedUp;
   }
 

@@ -69,8 +69,10 @@ export interface LinkReceiver {
   ended(outcome: Outcome, unsent: Unsent, cause: unknown): void;
 }
 
-/** How a connection is watched until it is authenticated. Exactly one of the two is called, once. */
+/** How a connection is watched until it is authenticated. Exactly one of `opened` and `failed` is called, once. */
 export interface LinkObserver {
+  /** The peer's first message proved that it holds a key. Not told of shared memory, whose handshake is all native. */
+  recognised(link: Link): void;
   /** The session is open; the endpoint made here gets everything from now on. */
   opened(link: Link, session: SessionInfo): LinkReceiver;
   /** It ended before it was open. */

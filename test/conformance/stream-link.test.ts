@@ -80,6 +80,7 @@ function opened<E extends Endpoint>(
 ): Promise<E> {
   return new Promise((resolve, reject) => {
     const observer: LinkObserver = {
+      recognised() {},
       opened(link, info) {
         const setup = { link, session: info, settings: SETTINGS, address: 'memory:test', onClosed: () => {} };
         const endpoint = new Type(setup);

@@ -27,7 +27,7 @@ describe('options', () => {
     expect(listenSettings(SERVER)).toMatchObject({
       serverId: 'eipc',
       maxConnections: 64,
-      maxUnauthenticated: 64,
+      maxUnauthenticated: 1_024,
       allowPskOnly: false,
       sessionTtl: 0,
     });
