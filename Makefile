@@ -3,10 +3,12 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts test demo bench check fmt clean require-node require-rust FORCE
+.PHONY: help build build-native build-ts build-vectors test test-package test-platforms demo bench check deep mutants fmt clean require-node require-rust FORCE
 
-# Arguments for `make demo` and `make bench`, for example ARGS='--speed max --seconds 2'.
+# Arguments for `make demo`, `make bench`, `make mutants` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
+# Where `make test` also leaves the results of the TypeScript tests, as JSON.
+VITEST_JSON ?=
 
 STAMPS := target/stamps
 MODULES := node_modules/.package-lock.json
@@ -19,13 +21,23 @@ help: ## list the chores
 
 build: build-native build-ts ## build everything that runs
 
-build-native: $(STAMPS)/native ## build the Rust core as a Node addon, and index.js with index.d.ts
+build-native: $(STAMPS)/native ## build the Rust core as a Node addon, and index.d.ts
 
 build-ts: $(STAMPS)/ts ## compile src/ to dist/
 
-test: build ## run the Rust and the TypeScript tests
-	cargo test --workspace
-	npx vitest run
+build-vectors: $(STAMPS)/vectors ## build the addon that the vector tests load, which never ships
+
+test: build build-vectors ## run the Rust and the TypeScript tests
+	cargo test --workspace --no-fail-fast
+	npx vitest run $(if $(VITEST_JSON),--reporter=default --reporter=json --outputFile.json="$(VITEST_JSON)")
+
+# The binary that ships; without the tools for it (status 69) the developer's takes its place.
+test-package: build ## pack, install and use what `npm install eipc` gives; ends with a table
+	scripts/build-platform.sh "$$(rustc --print host-tuple)" || (($$? == 69))
+	npx vitest run --config test/package/vitest.config.ts
+
+test-platforms: build build-vectors ## run the tests on other Nodes and under qemu; ends with a table (ARGS=arm for a part)
+	scripts/test-platforms.sh $(ARGS)
 
 demo: build ## run the demo: an ENI and an EAI process (ARGS='--speed max --seconds 2')
 	node dist/cli/main.js demo $(ARGS)
@@ -35,6 +47,11 @@ bench: build $(BENCH_MODULES) ## measure against the peers; conditions are print
 
 check: $(MODULES) | require-rust ## run what CI runs, stage by stage
 	scripts/check.sh
+
+deep: mutants ## run what takes too long for every change
+
+mutants: | require-rust ## remove each check in turn: some test must fail (ARGS=session/epoch.rs for a part)
+	cargo run --quiet --package eipc-mutants -- $(ARGS)
 
 fmt: $(MODULES) | require-rust ## format Rust, TypeScript and Markdown
 	cargo fmt --all
@@ -52,6 +69,11 @@ $(STAMPS)/native: $(RUST_SOURCES) $(MODULES) $(if $(wildcard *.node),,FORCE) | r
 
 $(STAMPS)/ts: $(TS_SOURCES) $(STAMPS)/native $(MODULES) $(if $(wildcard dist/index.js),,FORCE)
 	npm run build:ts
+	@mkdir -p $(@D)
+	@touch $@
+
+$(STAMPS)/vectors: $(RUST_SOURCES) $(MODULES) scripts/build-vectors.js $(if $(wildcard target/vectors/*.node),,FORCE) | require-rust
+	npm run build:vectors
 	@mkdir -p $(@D)
 	@touch $@
 

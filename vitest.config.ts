@@ -1,9 +1,28 @@
-import { defineConfig } from 'vitest/config';
+import { configDefaults, defineConfig } from 'vitest/config';
+
+/**
+ * What depends on how the event loop is entered. Not `workers`: without libuv a Worker that is terminated while it serves leaves the name of
+ * its Unix socket behind, which the next `listen` takes over.
+ */
+const EVENT_LOOP = ['test/conformance/*.test.ts', 'test/process/{death,endings,fork,quiet}.test.ts'];
 
 export default defineConfig({
   test: {
-    include: ['test/**/*.test.ts'],
     testTimeout: 30_000, // a deadline for a hung test, never a measurement
     pool: 'forks', // sockets, descriptors and native state belong to one process each
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'eipc',
+          include: ['test/**/*.test.ts'],
+          exclude: [...configDefaults.exclude, 'test/package/**'], // `make test-package`
+        },
+      },
+      {
+        extends: true,
+        test: { name: 'without libuv', include: EVENT_LOOP, setupFiles: ['test/helpers/without-libuv.ts'] },
+      },
+    ],
   },
 });

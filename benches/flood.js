@@ -50,7 +50,10 @@ async function measure(transport) {
   const server = start('server');
   const listening = transport === 'tcp' ? 'tcp://127.0.0.1:0' : `unix:${join(folder, transport)}`;
   const { address } = await ask(server, { address: listening, secret: secret.toString('hex') });
-  const target = transport === 'tcp' ? { host: '127.0.0.1', port: Number(new URL(address).port) } : { path: join(folder, transport) };
+  const target =
+    transport === 'tcp'
+      ? { host: '127.0.0.1', port: Number(new URL(address).port) }
+      : { path: join(folder, transport) };
   const hello = await recordHello(target);
   const forged = Buffer.from(hello);
   forged[forged.length - 1] ^= 1;
@@ -77,7 +80,8 @@ async function measure(transport) {
       strangers: after.authenticated - before.authenticated - honest.times.length,
       accepted: after.accepted - before.accepted,
       failures: after.handshakeFailures - before.handshakeFailures,
-      cut: after.refusedUnauthenticated - before.refusedUnauthenticated + (after.refusedSources - before.refusedSources),
+      cut:
+        after.refusedUnauthenticated - before.refusedUnauthenticated + (after.refusedSources - before.refusedSources),
       handshaking: after.handshaking,
       grownMb: (after.residentKb - before.residentKb) / 1_024,
     });
@@ -147,21 +151,22 @@ async function ask(child, message) {
 }
 
 function report(found) {
-  const lines = found.map(({ transport, attack, times, refused, strangers, accepted, failures, cut, handshaking, grownMb }) =>
-    [
-      transport,
-      attack,
-      times.length,
-      refused,
-      percentile(times, 0.5),
-      percentile(times, 0.99),
-      strangers,
-      accepted,
-      failures,
-      cut,
-      handshaking,
-      grownMb.toFixed(1),
-    ].join(' | '),
+  const lines = found.map(
+    ({ transport, attack, times, refused, strangers, accepted, failures, cut, handshaking, grownMb }) =>
+      [
+        transport,
+        attack,
+        times.length,
+        refused,
+        percentile(times, 0.5),
+        percentile(times, 0.99),
+        strangers,
+        accepted,
+        failures,
+        cut,
+        handshaking,
+        grownMb.toFixed(1),
+      ].join(' | '),
   );
   const head = [
     'transport | attack | honest | turned away | p50 ms | p99 ms | strangers let in | accepted | failed | cut | held | memory +MB',

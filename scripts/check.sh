@@ -44,55 +44,55 @@ format() {
 
 lint() {
   cargo clippy --workspace --all-targets -- -D warnings
+  cargo clippy --package eipc-node --features vectors -- -D warnings
   npx oxlint --type-aware
   npx tsc -p tsconfig.json --noEmit
-}
-
-rust_tests() {
-  cargo test --workspace --no-fail-fast
 }
 
 # Not through the Makefile's stamps: a fresh stamp would leave the generated files unproved.
 build() {
   npm run build:native
   npm run build:ts
+  npm run build:vectors
   mkdir -p target/stamps
-  touch target/stamps/native target/stamps/ts # the Makefile need not build the same again
+  touch target/stamps/{native,ts,vectors} # the Makefile need not build the same again
 }
 
 generated_files() {
-  local files=(index.js index.d.ts docs/errors.md)
+  local files=(index.d.ts docs/errors.md npm)
   scripts/generate-docs.sh
+  node scripts/npm-folders.js
   git ls-files --error-unmatch -- "${files[@]}"
   git diff --exit-code -- "${files[@]}"
 }
 
-typescript_tests() {
-  npx vitest run --reporter=default --reporter=json --outputFile.json="$LOGS/vitest.json"
-}
-
-demo() {
-  node dist/cli/main.js demo --json --speed max --seconds 2
-}
-
-# The test command of README.md, run as a reader would run it.
-readme() {
+# All tests, by the test command of README.md, run as a reader would run it.
+tests() {
   local command
   command=$(grep -m 1 -E '^(make|npm) (run )?test\b' README.md) || {
     echo 'README.md names no test command on a line of its own (make test, npm test)' >&2
     return 1
   }
   printf '%s\n' "$command"
-  bash -euo pipefail -c "$command"
+  VITEST_JSON="$LOGS/vitest.json" bash -euo pipefail -c "$command"
+}
+
+demo() {
+  node dist/cli/main.js demo --json --speed max --seconds 2
+}
+
+# What npm would give: packed, installed, used.
+package() {
+  npx vitest run --config test/package/vitest.config.ts
 }
 
 stage 'format' format
 stage 'lint' lint
-stage 'rust tests' rust_tests
+stage 'platforms' scripts/check-platforms.sh
 stage 'build' build
 stage 'generated files' generated_files
-stage 'typescript tests' typescript_tests
+stage 'tests' tests
 stage 'knip' npx knip
 stage 'demo' demo
-stage 'readme' readme
+stage 'package' package
 print_table

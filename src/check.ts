@@ -6,9 +6,10 @@ import { inspect } from 'node:util';
 /** The longest time-out a timer of Node can wait. */
 const MAX_DURATION = 2_147_483_647;
 const SERVICE_ID = /^[a-z0-9._-]{1,64}$/;
+const NOT_IN_V1_ID = /[\u0000-\u001f\u007f]|\p{Surrogate}/u;
 
 /** Options that the design has and this build has not: refused, since ignoring one could leave somebody unprotected. */
-const LATER_NAMES = new Set(['policy', 'audit', 'tls', 'auth', 'access', 'schema']);
+const LATER_NAMES = new Set(['policy', 'audit', 'tls', 'access', 'schema']);
 
 /** Checks a whole number. */
 export function integer(name: string, value: number, least: number, most: number): number {
@@ -47,8 +48,15 @@ export function checkNames(options: object, names: readonly string[], where: str
   }
 }
 
-export function checkServiceId(id: string, name: string): void {
+/** Checks an id of EIPC/2, or in v1 one that the original could have given. */
+export function checkServiceId(id: string, name: string, protocol: 1 | 2 = 2): void {
   if (typeof id !== 'string') throw new TypeError(`${name} must be a string, not ${inspect(id)}`);
+  if (protocol === 1) {
+    const length = Buffer.byteLength(id);
+    if (length < 1 || length > 64 || NOT_IN_V1_ID.test(id))
+      throw new RangeError(`${name} is ${inspect(id)}; it must be 1 to 64 bytes without control characters`);
+    return;
+  }
   if (!SERVICE_ID.test(id))
     throw new RangeError(`${name} is ${inspect(id)}; it must be 1 to 64 characters out of a-z 0-9 . _ -`);
 }

@@ -22,5 +22,5 @@ export function createMessage<T = unknown>(
   fields: MessageFields = {},
 ): Message<T> {
   const record = writeRecord({ ...fields, type, source, payload }, FREE_SHAPE);
-  return messageOf(record, { source, sessionId: '', relays: true, codec: jsonCodec });
+  return messageOf(record, { source, sessionId: '', relays: true, codec: jsonCodec, protocol: 2 });
 }

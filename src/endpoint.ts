@@ -5,7 +5,7 @@
  *
  * Connecting and listening are in `client.ts` and `server.ts`.
  */
-import { activeSession } from './active-session.js';
+import { activeSession, identified } from './active-session.js';
 import type { ActiveSession, OpenSession } from './active-session.js';
 import type { CloseReason } from './close-reason.js';
 import { abortReason, DeadlineWheel } from './deadlines.js';
@@ -35,12 +35,13 @@ import type { Router } from './router.js';
 import { Sender } from './sender.js';
 import { Counters } from './stats.js';
 import type { EndpointStats } from './stats.js';
+import { ThreadBound } from './thread-bound.js';
 import { CLOSE_REASON } from './transport/transport.js';
-import type { Link, LinkReceiver } from './transport/transport.js';
+import type { Link } from './transport/transport.js';
 
 export type { CloseReason } from './close-reason.js';
 
-/** What an endpoint is made of. Only `connect` and `listen` make it. */
+/** What an endpoint is made of. */
 export interface EndpointSetup extends OpenSession {
   readonly settings: Settings;
   /** Absent where the end of the session is the end of the endpoint. */
@@ -49,10 +50,19 @@ export interface EndpointSetup extends OpenSession {
   readonly onClosed: (reason: CloseReason) => void;
 }
 
+/** A session that is open: what `connect` and `listen` make endpoints of, where users give a connection. */
+export class Opened {
+  readonly setup: EndpointSetup;
+
+  constructor(setup: EndpointSetup) {
+    this.setup = setup;
+  }
+}
+
 const MAX_RECEIVE_BATCH = 65_536;
 
 /** One end of an authenticated connection. */
-export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposable {
+export abstract class Endpoint extends ThreadBound implements AsyncIterable<Message>, AsyncDisposable {
   /** Which end this is. */
   abstract readonly role: 'client' | 'server';
   /** The address that was connected to; at a server, that of the client where it has one (`tcp`), otherwise the one listened on. */
@@ -81,6 +91,7 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
 
   /** @internal */
   protected constructor(setup: EndpointSetup, letter: 'c' | 's') {
+    super('an endpoint');
     const { link, settings } = setup;
     this.#settings = settings;
     this.#isClient = letter === 'c';
@@ -119,11 +130,15 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
         setup.onClosed(reason);
       },
     });
+    link.attach(this.#intake);
     this.#heartbeat?.start();
     this.#news.opened();
   }
 
-  /** Who is at the other end. A client that reconnects meets a new peer, with a new session. */
+  /**
+   * Who is at the other end. A client that reconnects meets a new peer, with a new session. In v1 without a handshake its id may be empty
+   * until its first message.
+   */
   get peer(): Peer {
     return this.#session.peer;
   }
@@ -181,7 +196,7 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
   }
 
   /**
-   * Sends a message and resolves with its reply. The message's max age is the time-out unless it names one.
+   * Sends a message and resolves with its reply. The message's max age is the time-out unless it names one; v1 has none.
    *
    * @throws TypeError or RangeError at once for a wrong argument; rejects with the class of the peer's error (`remote` is true), TimeoutError,
    * the signal's reason, BackpressureError, or ClosedError or PeerDownError with `delivered`. Never repeated by itself.
@@ -245,8 +260,8 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
   }
 
   /**
-   * Closes the connection: what was accepted is sent, then an authenticated goodbye. Resolves when the peer has answered it or the time is
-   * over; at once while reconnecting. Idempotent: every call waits for the same end.
+   * Closes the connection: what was accepted is sent, then the goodbye, which is authenticated in EIPC/2. Resolves when the peer has answered
+   * it or the time is over; at once while reconnecting. Idempotent: every call waits for the same end.
    */
   close(options: CloseOptions = {}): Promise<void> {
     return this.#close(options, CLOSE_REASON.normal);
@@ -262,7 +277,7 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
     return this.#news.events.read();
   }
 
-  /** Returns the largest payload of a priority in bytes, the same on every transport. */
+  /** Returns the largest payload of a priority in bytes, for each protocol the same on every transport. */
   maxPayload(priority: Priority): number {
     return this.#session.shape.maxPayload[integer('priority', priority, 0, 3) as Priority];
   }
@@ -287,15 +302,6 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
   /** Lets the process end although this connection is open. */
   unref(): void {
     this.#setReferenced(false);
-  }
-
-  /**
-   * Returns what a link has to speak to.
-   *
-   * @internal
-   */
-  static receiverOf(endpoint: Endpoint): LinkReceiver {
-    return endpoint.#intake;
   }
 
   /**
@@ -335,7 +341,7 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
   // ── one session after the other ──
 
   /** Goes on in a new session. */
-  #reopened(opened: OpenSession): LinkReceiver {
+  #reopened(opened: OpenSession): void {
     const before = this.#session.shape;
     const session = activeSession(opened, this, this.#settings, this.#isClient);
     const { link, shape } = session;
@@ -343,17 +349,17 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
     this.#counters.reconnects += 1;
     if (!this.#isReferenced) link.unref();
     this.#intake.use(session);
+    link.attach(this.#intake);
     this.#sender.use(link, shape);
     this.#lifecycle.reopened(link);
     this.#lanes.use(link, isSameShape(shape, before) ? undefined : (record) => reshaped(record, shape));
     this.#flushes.check();
     this.#news.reopened();
-    return this.#intake;
   }
 
   #makeReconnector(reconnect: EndpointSetup['reconnect']): Reconnector | undefined {
     if (reconnect === undefined) return undefined;
-    return new Reconnector(reconnect.settings, reconnect.dial, {
+    return new Reconnector(reconnect.settings, reconnect.dial, this.peer.protocol, {
       reopened: (next) => this.#reopened(next),
       failed: (error, tries) => this.#news.reconnectFailed(error, tries),
       gaveUp: (error, tries) => this.#lifecycle.gaveUp(error, tries),
@@ -362,7 +368,9 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
 
   #makeHeartbeat({ transport }: Link): Heartbeat | undefined {
     const isOnNetwork = transport === 'tcp' || transport === 'tls';
-    const settings = this.#settings.heartbeat ?? (isOnNetwork ? DEFAULT_HEARTBEAT : false);
+    // Programs of the original answer no heartbeat: by default nobody is cut for that.
+    const isExpected = isOnNetwork && this.peer.protocol === 2;
+    const settings = this.#settings.heartbeat ?? (isExpected ? DEFAULT_HEARTBEAT : false);
     if (settings === false) return undefined;
     const { received } = this.#counters;
     return new Heartbeat(settings, {
@@ -388,6 +396,10 @@ export abstract class Endpoint implements AsyncIterable<Message>, AsyncDisposabl
   #intakeOwner(): IntakeOwner {
     const isClosed = (): boolean => this.#lifecycle.isClosedHere;
     return {
+      identified: (session) => {
+        this.#session = identified(this.#session, session, this, this.#isClient);
+        return this.#session;
+      },
       settings: this.#settings,
       wheel: this.#wheel,
       counters: this.#counters,

@@ -9,6 +9,7 @@ export { createMessage } from './create-message.js';
 export type { MessageFields } from './create-message.js';
 export { Endpoint } from './endpoint.js';
 export type { EndpointEvent } from './endpoint-events.js';
+export type { EventType } from './event-type.js';
 export {
   AuthError,
   BackpressureError,
@@ -24,7 +25,7 @@ export {
   TransportError,
 } from './errors.js';
 export type { Delivered, EipcErrorOptions, ErrorCode } from './errors.js';
-export type {
+export {
   AckEvent,
   AuditEvent,
   ChatRequestEvent,
@@ -44,6 +45,7 @@ export type { KeyOptions } from './key.js';
 export { Message, messageTypeFromByte, messageTypeToByte } from './message.js';
 export type { MessageType, PayloadFormat, Priority } from './message.js';
 export type {
+  ClientMacOptions,
   CloseOptions,
   CommonOptions,
   ConnectOptions,
@@ -51,10 +53,13 @@ export type {
   LaneOptions,
   ListenOptions,
   LogRecord,
+  MacOptions,
   OnFull,
   ReconnectPolicy,
   RequestOptions,
+  ServerMacOptions,
   ServiceOptions,
+  V1Options,
   WaitOptions,
   WaitStrategy,
 } from './options.js';
@@ -62,7 +67,11 @@ export type { Outgoing } from './outgoing.js';
 export type { Peer } from './peer.js';
 export { Router } from './router.js';
 export type { DispatchResult, HandleOptions, Handler, HandlerContext } from './router.js';
+export type { SchemaIssue, SchemaResult, StandardSchema } from './schema.js';
 export { listen, Server, ServerEndpoint } from './server.js';
 export type { EndpointStats, PerLane, ServerStats } from './stats.js';
 export type { Suite } from './suites.js';
 export type { TransportName } from './transport/address.js';
+export type { Connection, Transport } from './transport/connection.js';
+export { memory, tcp, unix } from './transport/stream-transport.js';
+export type { PeerTransport } from './transport/transport.js';

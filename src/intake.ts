@@ -11,7 +11,7 @@ import type { InboxOwner } from './inbox.js';
 import { META_FIXED, Message, messageTypeToByte } from './message.js';
 import type { Priority } from './message.js';
 import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM } from './native.js';
-import type { Outcome } from './native.js';
+import type { Outcome, SessionInfo } from './native.js';
 import type { Settings } from './settings.js';
 import type { Outgoing } from './outgoing.js';
 import type { Requests } from './request.js';
@@ -31,6 +31,8 @@ export interface IntakeOwner {
   readonly wheel: DeadlineWheel;
   readonly counters: Counters;
   readonly requests: Requests;
+  /** Who the peer is came to light. Returns the session as it is now. */
+  identified(session: SessionInfo): ActiveSession;
   /** Whether the user closed this endpoint. */
   readonly isClosed: boolean;
   /** Sends a reply of ours, waiting for room if it must. */
@@ -123,11 +125,16 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
           this.#answerPing(message);
           continue;
         }
-      } else if ((kinds & 0xff) === HEARTBEAT && (descriptors[at + 5] ?? 0) === 0) {
+      } else if ((kinds & 0xff) === HEARTBEAT && (descriptors[at + 5] ?? 0) === 0 && origin.protocol === 2) {
         continue; // the session's own, by which a silent lane changes its keys (docs/wire.md, "Epochs")
       }
       this.#hand(message);
     }
+  }
+
+  identified(session: SessionInfo): void {
+    this.#session = this.#owner.identified(session);
+    this.serving?.identified(this.#session.peer);
   }
 
   space(mask: number): void {
@@ -159,7 +166,7 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
 
   reply(reply: Outgoing, request: Message): Promise<void> {
     // Whoever asked in another session is not there any more; the ids of two sessions may be the same.
-    if (request.sessionId !== this.#session.origin.sessionId) return Promise.reject(this.#owner.endError());
+    if (!request.isFrom(this.#session.origin)) return Promise.reject(this.#owner.endError());
     return this.#owner.reply(reply);
   }
 
@@ -177,7 +184,7 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
         this.#owner.expired(message);
         break;
     }
-    const reply = errorReply(message, refusal.error);
+    const reply = errorReply(message, refusal.error, this.#session.peer.protocol);
     if (reply !== undefined) this.#answer(reply, message);
   }
 

@@ -9,7 +9,6 @@ import type { Heartbeat } from './heartbeat.js';
 import type { Intake } from './intake.js';
 import type { SendLanes } from './lanes.js';
 import type { Outcome } from './native.js';
-import { isPassing } from './reconnect.js';
 import type { Reconnector } from './reconnect.js';
 import { requestIdOf, splitRecords } from './record.js';
 import { CLOSE_TIMEOUT } from './settings.js';
@@ -127,7 +126,7 @@ export class Lifecycle {
         ? closeReason(seen, 0, cause)
         : { code: 'EIPC_PEER_DOWN', error: this.#verdict, undelivered: 0 };
     this.#verdict = undefined;
-    if (parts.reconnector !== undefined && this.#closing === undefined && isPassing(reason, seen)) {
+    if (this.#closing === undefined && parts.reconnector?.isWorthwhile(reason, seen) === true) {
       this.#lose(parts, reason, records);
       return;
     }

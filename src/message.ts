@@ -93,6 +93,7 @@ export interface Origin {
   /** Whether the source a message names is believed. */
   readonly relays: boolean;
   readonly codec: Codec;
+  readonly protocol: 1 | 2;
 }
 
 /** Milliseconds that a sender's clock may be ahead of ours. */
@@ -111,6 +112,8 @@ export class Message<T = unknown> {
   readonly #payloadLength: number;
   /** Milliseconds after `timestamp` at which the message is too old to be delivered; 0 means never. */
   readonly maxAge: number;
+  /** Bytes of the session id behind the meta, where each message says its own (v1). */
+  readonly #sessionIdLength: number;
   #value: unknown = UNDECODED;
 
   /**
@@ -128,6 +131,7 @@ export class Message<T = unknown> {
     this.#payload = descriptors[at + 4] ?? 0;
     this.#payloadLength = descriptors[at + 5] ?? 0;
     this.maxAge = descriptors[at + 6] ?? 0;
+    this.#sessionIdLength = descriptors[at + 7] ?? 0;
   }
 
   /** What kind of message this is. */
@@ -170,9 +174,10 @@ export class Message<T = unknown> {
     return this.#text(this.#meta + META_FIXED + before, this.#lengths >>> 24);
   }
 
-  /** The session it came by, sixteen hex digits; empty for a message made here. */
+  /** The session it came by: sixteen hex digits, in v1 the token or what the sender puts in its place; empty for a message made here. */
   get sessionId(): string {
-    return this.#origin.sessionId;
+    if (this.#origin.protocol === 2) return this.#origin.sessionId;
+    return this.#text(this.#meta + this.#metaLength(), this.#sessionIdLength);
   }
 
   /** When the sender says it was sent, in Unix nanoseconds; 0 when it does not say. */
@@ -180,9 +185,10 @@ export class Message<T = unknown> {
     return this.#slab.readBigInt64BE(this.#meta + 8);
   }
 
-  /** Its number in its lane, from 1; 0 for a message made here. */
+  /** Its number in its lane, in v1 in its direction, from 1; 0 for a message made here. */
   get sequence(): bigint {
-    return this.#slab.readBigUInt64BE(this.#frame + 24) & 0x3fff_ffff_ffff_ffffn;
+    const sequence = this.#slab.readBigUInt64BE(this.#frame + 24);
+    return this.#origin.protocol === 2 ? sequence & 0x3fff_ffff_ffff_ffffn : sequence;
   }
 
   /** The payload as received: a view. Use `copy()` to keep it for long, since it keeps a whole receive slab alive. */
@@ -198,6 +204,15 @@ export class Message<T = unknown> {
   get payload(): T {
     if (this.#value === UNDECODED) this.#value = this.#decode();
     return this.#value as T;
+  }
+
+  /**
+   * Whether it came by the session whose origin this is.
+   *
+   * @internal
+   */
+  isFrom(origin: Origin): boolean {
+    return this.#origin === origin;
   }
 
   /**
@@ -223,12 +238,7 @@ export class Message<T = unknown> {
 
   /** Copies the message into memory of its own, which releases the receive slab. */
   copy(): Message<T> {
-    const metaLength =
-      META_FIXED +
-      (this.#lengths & 0xff) +
-      ((this.#lengths >>> 8) & 0xff) +
-      ((this.#lengths >>> 16) & 0xff) +
-      (this.#lengths >>> 24);
+    const metaLength = this.#metaLength() + this.#sessionIdLength;
     const own = Buffer.allocUnsafeSlow(32 + metaLength + this.#payloadLength);
     this.#slab.copy(own, 0, this.#frame, this.#frame + 32);
     this.#slab.copy(own, 32, this.#meta, this.#meta + metaLength);
@@ -241,6 +251,7 @@ export class Message<T = unknown> {
       32 + metaLength,
       this.#payloadLength,
       this.maxAge,
+      this.#sessionIdLength,
     ]);
     return new Message<T>(this.#origin, own, words, 0);
   }
@@ -258,6 +269,11 @@ export class Message<T = unknown> {
       payloadFormat,
       payloadLength: this.#payloadLength,
     };
+  }
+
+  #metaLength(): number {
+    const lengths = this.#lengths;
+    return META_FIXED + (lengths & 0xff) + ((lengths >>> 8) & 0xff) + ((lengths >>> 16) & 0xff) + (lengths >>> 24);
   }
 
   #text(at: number, length: number): string {

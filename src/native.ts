@@ -1,23 +1,48 @@
 /**
- * The one door to native code. Re-exports the private boundary (`../index.js`, generated), names the numbers that cross it, and owns the
- * event-loop poller of this thread.
+ * The one door to native code. Re-exports the private boundary (`../index.d.ts`, generated), names the numbers that cross it, and owns
+ * the event-loop poller of this thread.
  *
- * No other file imports `../index.js`. Nothing here decides anything.
+ * Nothing here decides anything.
  */
-import { Poller } from '../index.js';
+import { setImmediate } from 'node:timers';
+import type * as Addon from '../index.d.ts';
+import { loadAddon } from './load-addon.js';
 
-export { errorTable, NativeKey, NativeServer, ShmSession, StreamSession, UnixListener, UnixSocket } from '../index.js';
-export type { Poller } from '../index.js';
 export type {
   ErrorRow,
   NativeAddress,
   NativeClientOptions,
   NativeService,
+  NativeV1Client,
+  NativeV1Mac,
+  NativeV1Rules,
+  NativeV1Server,
   Outcome,
+  Poller,
   SessionInfo,
   ShmCalls,
   StreamCalls,
-} from '../index.js';
+} from '../index.d.ts';
+
+const addon = loadAddon();
+
+export const {
+  errorTable,
+  NativeDeframer,
+  NativeKey,
+  NativeServer,
+  ShmSession,
+  StreamSession,
+  UnixListener,
+  UnixSocket,
+} = addon;
+export type NativeDeframer = Addon.NativeDeframer;
+export type NativeKey = Addon.NativeKey;
+export type NativeServer = Addon.NativeServer;
+export type ShmSession = Addon.ShmSession;
+export type StreamSession = Addon.StreamSession;
+export type UnixListener = Addon.UnixListener;
+export type UnixSocket = Addon.UnixSocket;
 
 /** Indices of the status words that a receive call writes in front of its descriptors. */
 export const STATUS = {
@@ -35,7 +60,7 @@ export const DESCRIPTORS_FROM = 8;
 export const DESCRIPTOR_WORDS = 8;
 
 /** Bits of `STATUS.flags`. */
-export const FLAG = { transmit: 1, stateChanged: 2, slab: 4, more: 8, space: 16 } as const;
+export const FLAG = { transmit: 1, stateChanged: 2, slab: 4, more: 8, space: 16, peer: 32, recognised: 64 } as const;
 
 /** Values of `STATUS.state` and of `session.state()`. */
 export const STATE = { handshaking: 0, open: 1, closing: 2, closed: 3 } as const;
@@ -46,10 +71,24 @@ export const NO_TIMEOUT = 0xffff_ffff;
 /** Bytes in front of the meta of a record: room for length prefix, preamble and SecHdr (docs/wire.md, "EIPC/2 data frames"). */
 export const RECORD_HEADER = 44;
 
-let poller: Poller | undefined;
+// Bun exports libuv's names, and ends the process when one is called.
+let mayUseLibuv = process.versions['bun'] === undefined;
+let poller: Addon.Poller | undefined;
 
 /** Returns the poller of this thread, made at the first use: a program that opens no connection gets none. */
-export function threadPoller(): Poller {
-  poller ??= new Poller();
+export function threadPoller(): Addon.Poller {
+  if (poller === undefined) {
+    const made = new addon.Poller(mayUseLibuv, () => setImmediate(turn));
+    const turn = (): void => made.turn();
+    poller = made;
+  }
   return poller;
+}
+
+/**
+ * Has this thread do without libuv's functions, as every thread does in a runtime that has none (docs/decisions/0002). For tests: call it
+ * before the first connection.
+ */
+export function doWithoutLibuv(): void {
+  mayUseLibuv = false;
 }

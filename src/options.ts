@@ -77,6 +77,20 @@ export interface HeartbeatPolicy {
   readonly timeout?: number;
 }
 
+/** What a receiver of v1 demands of its peer (docs/wire.md, "Options for unusual peers"). Every default is the strict rule. */
+export interface V1Options {
+  /** `strict`: RFC 3339 with a date that exists, or 1 to 11 digits of Unix seconds. `any`: any string. */
+  readonly timestamp?: 'strict' | 'any';
+  /** Who a frame may be from. `peer`: the authenticated id. `any`: any id but the own, for a program that sends under several names. */
+  readonly source?: 'peer' | 'any';
+  /** The session id of a frame. `always`: the token. `when-present`: the token or nothing, for the C SDK. */
+  readonly sessionId?: 'always' | 'when-present';
+  /** The types of the handshake's frames. `typed`: A, H, R, R. `ack`: four times ack, as an older client has it; a server then takes both. */
+  readonly handshakeTypes?: 'typed' | 'ack';
+  /** Numbers of the replay window: a multiple of 64 up to 4 096. Default 128. */
+  readonly window?: number;
+}
+
 /** Options that both ends take. */
 export interface CommonOptions {
   /** Where messages go; `null` or absent (for `connect`): the inbox. */
@@ -87,7 +101,15 @@ export interface CommonOptions {
   readonly suites?: readonly Suite[];
   /** Lets messages cross a network authenticated but not encrypted: everybody on the way can read them. Default false. */
   readonly dangerousPlaintext?: boolean;
-  readonly protocol?: 2;
+  /**
+   * 2, the default, is EIPC/2; 1 is the protocol of the original, for peers that speak nothing else (docs/compatibility.md). Never
+   * negotiated. At a server: the protocol of services that do not list theirs.
+   */
+  readonly protocol?: 1 | 2;
+  /** How clients of v1 prove themselves: by the original's handshake (default), or by the key of their first frame alone. */
+  readonly auth?: 'challenge' | 'mac';
+  /** Relaxes rules of v1 for a peer that is known to need it. */
+  readonly v1?: V1Options;
   readonly lanes?: Partial<Record<Priority, LaneOptions>>;
   /** Messages that may wait here, for each priority, before its lane is no longer drained: 1 … 65 536, default 1 024. */
   readonly inbox?: { readonly limit?: number };
@@ -110,7 +132,7 @@ export interface CommonOptions {
 
 /** Options of `connect`. */
 export interface ConnectOptions extends CommonOptions {
-  /** Who this is: 1 to 64 characters out of a-z 0-9 . _ - */
+  /** Who this is: 1 to 64 characters out of a-z 0-9 . _ - (in v1: 1 to 64 bytes without control characters). */
   readonly serviceId: string;
   readonly key: Key | Uint8Array;
   /** Who the server must be. When absent, the first one met under this address and key is remembered for the life of the process. */
@@ -126,7 +148,10 @@ export interface ServiceOptions {
   /** Its key, or several while keys are being changed. */
   readonly key: Key | Uint8Array | readonly (Key | Uint8Array)[];
   readonly capabilities: readonly string[];
-  readonly protocols?: readonly 2[];
+  /** What this service may speak. Default: the server's `protocol`. */
+  readonly protocols?: readonly (1 | 2)[];
+  /** Take a key that was not made for one protocol in both, where this service has both: v1 exposes it to attacks that EIPC/2 is made against. */
+  readonly dangerousSharedKey?: boolean;
 }
 
 /** Options of `listen`. */
@@ -144,6 +169,35 @@ export interface ListenOptions extends CommonOptions {
   readonly maxUnauthenticated?: number;
   /** Accept clients that do without X25519, such as small devices. Default false. */
   readonly allowPskOnly?: boolean;
-  /** Milliseconds a session may last; absent: as long as it is used. */
+  /** Milliseconds a session may last; absent: as long as it is used, in v1 one hour. */
   readonly sessionTtl?: number;
+}
+
+/** Options of an endpoint that is made of a connection: v1 without a handshake. */
+export interface MacOptions extends Pick<
+  CommonOptions,
+  'router' | 'codec' | 'v1' | 'lanes' | 'inbox' | 'concurrency' | 'sendTimeout' | 'requestTimeout' | 'logger'
+> {
+  /** The key both ends have: at least 16 bytes, text too. */
+  readonly key: Key | Uint8Array;
+  /** What the frames of this end carry as session id; the peer's are not compared with anything. Default: nothing. */
+  readonly sessionId?: string;
+}
+
+/** Options of `new ClientEndpoint`. */
+export interface ClientMacOptions extends MacOptions {
+  /** Who this is. Default: the source of the first message that is sent, and without one `eipc-client`. */
+  readonly serviceId?: string;
+  /** Who the server must be. Default: who its first frame says. */
+  readonly serverId?: string;
+}
+
+/** Options of `new ServerEndpoint`. */
+export interface ServerMacOptions extends MacOptions {
+  /** Who this is. Default: the source of the first message that is sent, and without one `eipc-server`. */
+  readonly serverId?: string;
+  /** Who the client must be. Default: who its first frame says. */
+  readonly serviceId?: string;
+  /** What the client may do. Default: nothing. */
+  readonly capabilities?: readonly string[];
 }

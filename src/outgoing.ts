@@ -1,5 +1,6 @@
 /**
- * Writes messages as records: the form in which they cross into native code, which seals them in place (docs/wire.md, "EIPC/2 data frames").
+ * Writes messages as records: the form in which they cross into native code, which seals them in place (docs/wire.md, "EIPC/2 data frames";
+ * for v1, which has the same record and another frame, "Header").
  *
  * First step of the way out: `endpoint.send` → here → `Link.push`. One scratch buffer per thread is used again for every message, so that
  * sending makes no object. Not here: sequence numbers, tags, timestamps of records that go straight in (native code writes those), waiting.
@@ -12,6 +13,8 @@ import type { MessageType, PayloadFormat, Priority } from './message.js';
 import { Message, META_FIXED, messageTypeToByte, PAYLOAD_FORMATS } from './message.js';
 import { RECORD_HEADER } from './native.js';
 import type { IssuedId } from './request.js';
+import { MAX_ESCAPES, refuseMaxAge, v1Format } from './v1-shape.js';
+import type { V1Shape } from './v1-shape.js';
 
 /** A message to send. A `Message` is one too: it is relayed as it is, with its source, timestamp and payload bytes. */
 export interface Outgoing {
@@ -26,24 +29,36 @@ export interface Outgoing {
   readonly route?: string;
   /** The id a reply has to carry. `request` assigns its own. At most 255 bytes. */
   readonly requestId?: string;
-  /** Milliseconds after which the message is refused instead of delivered; 0 or absent: never. */
+  /** Milliseconds after which the message is refused instead of delivered; 0 or absent: never. EIPC/2 only. */
   readonly maxAge?: number;
-  /** Whom a broker relays for. At most 255 bytes. */
+  /** Whom a broker relays for. At most 255 bytes. In v1 only the sender itself. */
   readonly source?: string;
-  /** How to encode the payload. A `Uint8Array` under `json` or `msgpack` is taken as already encoded. */
+  /** How to encode the payload. A `Uint8Array` under `json` or `msgpack` is taken as already encoded. v1 has these two only. */
   readonly payloadFormat?: PayloadFormat;
 }
 
 /** What of a session shapes its records. */
 export interface RecordShape {
   /** Bytes to leave free behind the payload. */
-  readonly tagLength: number;
+  readonly tailLength: number;
   readonly binaryMeta: boolean;
   readonly codec: Codec;
   /** The largest payload by priority, in bytes. */
   readonly maxPayload: readonly [number, number, number, number];
   /** Whether the types of the v1 handshake may be written: `createMessage` makes them, a session never carries them. */
   readonly handshakeTypes: boolean;
+  /** Present in sessions of v1. */
+  readonly v1?: V1Shape | undefined;
+}
+
+/** What the strings of a meta may hold. */
+interface TextRule {
+  /** The lowest code unit. */
+  readonly lowest: number;
+  readonly forbidden: RegExp;
+  readonly what: string;
+  /** Text outside ASCII, encoded and checked once and kept: capabilities and routes repeat. Bounded; emptied when full. */
+  readonly encoded: Map<string, Uint8Array>;
 }
 
 /** Offsets in the 16 bytes in front of a record that describe it. */
@@ -64,8 +79,21 @@ const MAX_STRING = 255;
 const MAX_META = META_FIXED + 4 * MAX_STRING;
 const MAX_AGE = 0xffff_ffff;
 const INITIAL_SCRATCH = 65_536;
-/** Exactly what the wire refuses: C0, DEL, and what has no UTF-8 form. */
-const FORBIDDEN_TEXT = /[\u0000-\u001f\u007f]|\p{Surrogate}/u;
+/** Exactly what the wire of EIPC/2 refuses: C0, DEL, and what has no UTF-8 form. */
+const CLEAN_TEXT: TextRule = {
+  lowest: 0x20,
+  forbidden: /[\u0000-\u001f\u007f]|\p{Surrogate}/u,
+  what: 'contains a control character or half a surrogate pair',
+  encoded: new Map(),
+};
+/** v1 refuses NUL only: a reply has to carry the request id of its request, whatever that is. */
+const V1_TEXT: TextRule = {
+  lowest: 0x01,
+  forbidden: /\0|\p{Surrogate}/u,
+  what: 'contains NUL or half a surrogate pair',
+  encoded: new Map(),
+};
+const MAX_ENCODED_TEXTS = 256;
 const EMPTY = new Uint8Array(0);
 
 /** Returns the priority that a message without one gets. */
@@ -111,28 +139,38 @@ export class RecordWriter {
     // Everything that can run the user's code (getters, toJSON, a codec) comes first: it may send on another endpoint, which uses this buffer.
     const relayed = message instanceof Message;
     const { type, source = '', capability = '', route = '' } = message;
+    const { v1 } = shape;
     const id = message.requestId ?? '';
     const typeByte = messageTypeToByte(type);
     if (!shape.handshakeTypes) refuseHandshakeType(type);
     const priority = checkPriority(message.priority ?? defaultPriority(type));
-    const maxAge = checkMaxAge(message.maxAge === undefined || message.maxAge === 0 ? defaultMaxAge : message.maxAge);
+    const ownMaxAge = checkMaxAge(message.maxAge ?? 0);
+    if (v1 !== undefined) refuseMaxAge(ownMaxAge);
+    const maxAge = ownMaxAge === 0 && v1 === undefined ? checkMaxAge(defaultMaxAge) : ownMaxAge;
     const value = relayed ? message.bytes : message.payload;
     const timestamp = relayed ? message.timestamp : 0n;
-    const format = PAYLOAD_FORMATS.indexOf(message.payloadFormat ?? formatOf(value, shape.codec));
+    const named = message.payloadFormat;
+    const format = PAYLOAD_FORMATS.indexOf(
+      v1 === undefined ? (named ?? formatOf(value, shape.codec)) : v1Format(named, value, shape.codec),
+    );
     const payload = format === 0 && shape.codec === jsonCodec ? jsonText(value) : marshal(value, format, shape.codec);
     const most = typeof payload === 'string' ? payload.length * 3 : payload.byteLength;
     if (typeof payload !== 'string') checkPayloadLength(payload.byteLength, priority, shape);
 
     const start = alone ? 0 : this.length;
-    this.#reserve(start, RECORD_HEADER + MAX_META + most + shape.tagLength);
+    v1?.claim(source);
+    this.#reserve(start, RECORD_HEADER + MAX_META + most + shape.tailLength + (v1 === undefined ? 0 : MAX_ESCAPES));
     const buffer = this.buffer;
     const view = this.#view;
     const meta = start + RECORD_HEADER;
     const sourceAt = meta + META_FIXED;
-    const idAt = sourceAt + this.#text(source, sourceAt, 'source');
-    const capabilityAt = idAt + (issued === undefined ? this.#text(id, idAt, 'requestId') : this.#issued(issued, idAt));
-    const routeAt = capabilityAt + this.#text(capability, capabilityAt, 'capability');
-    const metaEnd = routeAt + this.#text(route, routeAt, 'route');
+    const text = v1 === undefined ? CLEAN_TEXT : V1_TEXT;
+    const idAt = sourceAt + this.#text(source, sourceAt, 'source', text);
+    const capabilityAt =
+      idAt + (issued === undefined ? this.#text(id, idAt, 'requestId', text) : this.#issued(issued, idAt));
+    const routeAt = capabilityAt + this.#text(capability, capabilityAt, 'capability', text);
+    const metaEnd = routeAt + this.#text(route, routeAt, 'route', text);
+    const tailLength = shape.tailLength + (v1 === undefined ? 0 : v1.escapes(buffer, idAt, metaEnd));
     view.setUint32(meta, priority | (format << 8) | ((idAt - sourceAt) << 16) | ((capabilityAt - idAt) << 24), true);
     view.setUint32(meta + 4, (routeAt - capabilityAt) | ((metaEnd - routeAt) << 8), true);
     view.setUint32(meta + 8, 0);
@@ -150,7 +188,7 @@ export class RecordWriter {
     } else {
       buffer.set(payload, metaEnd);
     }
-    const recordLength = metaEnd - start + payloadLength + shape.tagLength;
+    const recordLength = metaEnd - start + payloadLength + tailLength;
     view.setUint32(start + RECORD.length, recordLength, true);
     view.setUint32(start + RECORD.metaLength, metaEnd - meta, true);
     view.setUint32(start + RECORD.payloadLength, payloadLength, true);
@@ -161,7 +199,7 @@ export class RecordWriter {
     );
     this.length = start + recordLength;
     if (!shape.binaryMeta) {
-      this.#rewriteAsJson(start, shape.tagLength, {
+      this.#rewriteAsJson(start, tailLength, {
         source,
         id: buffer.toString('utf8', idAt, capabilityAt),
         capability,
@@ -172,18 +210,18 @@ export class RecordWriter {
   }
 
   /** Writes a string of the meta and returns its length in bytes. ASCII is written byte by byte: faster than a call for short strings. */
-  #text(text: string, at: number, field: string): number {
+  #text(text: string, at: number, field: string, rule: TextRule): number {
     const length = text.length;
     if (length > MAX_STRING) throw textError(field, text, `is longer than ${MAX_STRING} bytes`);
     const buffer = this.buffer;
     for (let index = 0; index < length; index += 1) {
       const unit = text.charCodeAt(index);
       if (unit > 0x7e) {
-        const bytes = encodedText(text, field);
+        const bytes = encodedText(text, field, rule);
         buffer.set(bytes, at);
         return bytes.length;
       }
-      if (unit < 0x20) throw textError(field, text, 'contains a control character');
+      if (unit < rule.lowest) throw textError(field, text, rule.what);
       buffer[at + index] = unit;
     }
     return length;
@@ -199,7 +237,7 @@ export class RecordWriter {
   /** Replaces the binary meta of the record at `start` by a JSON one, for a peer that did not accept binary meta. Rare, so made of objects. */
   #rewriteAsJson(
     start: number,
-    tagLength: number,
+    tailLength: number,
     text: { source: string; id: string; capability: string; route: string },
   ): void {
     const view = this.#view;
@@ -221,13 +259,13 @@ export class RecordWriter {
         max_age_ms: view.getUint32(meta + 16),
       }),
     );
-    this.#reserve(start, RECORD_HEADER + json.length + payload.length + tagLength);
+    this.#reserve(start, RECORD_HEADER + json.length + payload.length + tailLength);
     this.buffer.set(json, meta);
     this.buffer.set(payload, meta + json.length);
-    this.#view.setUint32(start + RECORD.length, RECORD_HEADER + json.length + payload.length + tagLength, true);
+    this.#view.setUint32(start + RECORD.length, RECORD_HEADER + json.length + payload.length + tailLength, true);
     this.#view.setUint32(start + RECORD.metaLength, json.length, true);
     this.#view.setUint8(start + RECORD.metaKind, 0);
-    this.length = start + RECORD_HEADER + json.length + payload.length + tagLength;
+    this.length = start + RECORD_HEADER + json.length + payload.length + tailLength;
   }
 
   #reserve(start: number, length: number): void {
@@ -343,17 +381,13 @@ function textError(field: string, text: string, fault: string): RangeError {
   return new RangeError(`${field} ${inspect(text.slice(0, 64))} ${fault}`);
 }
 
-/** Text outside ASCII, encoded and checked once and kept: capabilities and routes repeat. Bounded; emptied when full. */
-const encodedTexts = new Map<string, Uint8Array>();
-const MAX_ENCODED_TEXTS = 256;
-
-function encodedText(text: string, field: string): Uint8Array {
-  const known = encodedTexts.get(text);
+function encodedText(text: string, field: string, { encoded, forbidden, what }: TextRule): Uint8Array {
+  const known = encoded.get(text);
   if (known !== undefined) return known;
-  if (FORBIDDEN_TEXT.test(text)) throw textError(field, text, 'contains a control character or half a surrogate pair');
+  if (forbidden.test(text)) throw textError(field, text, what);
   const bytes = Buffer.from(text);
   if (bytes.length > MAX_STRING) throw textError(field, text, `is longer than ${MAX_STRING} bytes`);
-  if (encodedTexts.size >= MAX_ENCODED_TEXTS) encodedTexts.clear();
-  encodedTexts.set(text, bytes);
+  if (encoded.size >= MAX_ENCODED_TEXTS) encoded.clear();
+  encoded.set(text, bytes);
   return bytes;
 }

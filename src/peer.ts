@@ -5,7 +5,7 @@ import type { OpenSession } from './active-session.js';
 import type { Endpoint } from './endpoint.js';
 import { suiteName } from './suites.js';
 import type { Suite } from './suites.js';
-import type { TransportName } from './transport/address.js';
+import type { PeerTransport } from './transport/transport.js';
 
 /** The authenticated other end of a connection. Frozen. */
 export interface Peer {
@@ -13,11 +13,13 @@ export interface Peer {
   readonly serviceId: string;
   /** What this server's table grants it. Empty at a client: a server holds no grants there. */
   readonly capabilities: ReadonlySet<string>;
-  readonly protocol: 2;
-  readonly suite: Suite;
-  /** Sixteen hex digits. */
+  readonly protocol: 1 | 2;
+  /** What protects messages; `v1-mac`: HMAC-SHA256 under the shared key itself, in clear text. */
+  readonly suite: Suite | 'v1-mac';
+  /** Sixteen hex digits; in v1 the token, which is empty without a handshake. */
   readonly sessionId: string;
-  readonly transport: TransportName;
+  /** `custom`: a connection of the user's own making. */
+  readonly transport: PeerTransport;
   /** The endpoint's `remoteAddress`. */
   readonly address: string;
   /** Of the process at the other end, as the kernel says; absent where it does not. */
@@ -32,8 +34,8 @@ export function makePeer({ link, session, address }: OpenSession, endpoint: Endp
   return Object.freeze({
     serviceId: isClient ? session.serverId : session.serviceId,
     capabilities: new Set(isClient ? [] : session.capabilities),
-    protocol: 2,
-    suite: suiteName(session.suite),
+    protocol: session.protocol === 1 ? 1 : 2,
+    suite: session.protocol === 1 ? 'v1-mac' : suiteName(session.suite),
     sessionId: session.sessionId,
     transport: link.transport,
     address,

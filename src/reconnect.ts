@@ -8,18 +8,17 @@ import { classOf, EipcError, nativeError } from './errors.js';
 import type { Outcome } from './native.js';
 import type { ReconnectSettings } from './settings.js';
 import { CLOSE_REASON } from './transport/transport.js';
-import type { LinkReceiver } from './transport/transport.js';
 
 /**
  * Opens a new session with the same server. `opened` is called the moment it is open, before the promise resolves.
  *
  * @throws what `connect` throws, and the signal's reason
  */
-export type Dial = (signal: AbortSignal, opened: (session: OpenSession) => LinkReceiver) => Promise<void>;
+export type Dial = (signal: AbortSignal, opened: (session: OpenSession) => void) => Promise<void>;
 
 /** How reconnecting speaks to its endpoint. */
 export interface ReconnectOwner {
-  reopened(session: OpenSession): LinkReceiver;
+  reopened(session: OpenSession): void;
   /** A try failed, and another follows. */
   failed(error: EipcError, tries: number): void;
   /** There will be no other try. `error` is absent when sessions came about and ended at once. */
@@ -29,18 +28,11 @@ export interface ReconnectOwner {
 /** Classes of errors that pass by themselves: nobody is there, or not in time. Any other means an attack or a wrong configuration. */
 const PASSING: ReadonlySet<string> = new Set(['PeerDownError', 'TransportError', 'TimeoutError', 'ClosedError']);
 
-/** Whether an end of a session is one after which it makes sense to connect again (docs/reconnect.md has the table). */
-export function isPassing({ code, error }: CloseReason, outcome: Outcome): boolean {
-  if (code === 'EIPC_EXPIRED') return true;
-  // The server says that it is ending; a goodbye without that is meant for this client.
-  if (error === undefined) return outcome.byPeer && outcome.reason === CLOSE_REASON.shutdown;
-  return classOf(error.code) === 'PeerDownError' || classOf(error.code) === 'TransportError';
-}
-
 /** The tries of one endpoint. */
 export class Reconnector {
   readonly #settings: ReconnectSettings;
   readonly #dial: Dial;
+  readonly #protocol: 1 | 2;
   readonly #owner: ReconnectOwner;
   /** Tries since the last session that lasted. */
   #tries = 0;
@@ -50,10 +42,20 @@ export class Reconnector {
   #trying: AbortController | undefined;
   #isReferenced = true;
 
-  constructor(settings: ReconnectSettings, dial: Dial, owner: ReconnectOwner) {
+  constructor(settings: ReconnectSettings, dial: Dial, protocol: 1 | 2, owner: ReconnectOwner) {
     this.#settings = settings;
     this.#dial = dial;
+    this.#protocol = protocol;
     this.#owner = owner;
+  }
+
+  /** Whether an end of a session is one after which it makes sense to connect again (docs/reconnect.md has the table). */
+  isWorthwhile({ code, error }: CloseReason, { byPeer, reason }: Outcome): boolean {
+    if (code === 'EIPC_EXPIRED') return true;
+    // The server says that it is ending; a goodbye without that is meant for this client. In v1 a stream that ends is the only goodbye,
+    // and the end of a process looks the same.
+    if (error === undefined) return byPeer && (this.#protocol === 1 || reason === CLOSE_REASON.shutdown);
+    return classOf(error.code) === 'PeerDownError' || classOf(error.code) === 'TransportError';
   }
 
   /** The session was lost: begins to try. */
@@ -94,7 +96,7 @@ export class Reconnector {
     try {
       await this.#dial(trying.signal, (session) => {
         this.#openedAt = performance.now();
-        return this.#owner.reopened(session);
+        this.#owner.reopened(session);
       });
     } catch (error) {
       if (trying.signal.aborted) return;

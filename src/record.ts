@@ -13,7 +13,7 @@ import type { Outgoing, RecordShape } from './outgoing.js';
 const ANY = Number.MAX_SAFE_INTEGER;
 /** The shape of a record that belongs to no session. */
 export const FREE_SHAPE: RecordShape = {
-  tagLength: 0,
+  tailLength: 0,
   binaryMeta: true,
   codec: jsonCodec,
   maxPayload: [ANY, ANY, ANY, ANY],
@@ -21,7 +21,7 @@ export const FREE_SHAPE: RecordShape = {
 };
 
 const BINARY_META = 1;
-const NOBODY: Origin = { source: '', sessionId: '', relays: true, codec: jsonCodec };
+const NOBODY: Origin = { source: '', sessionId: '', relays: true, codec: jsonCodec, protocol: 2 };
 
 /** What a JSON meta says (docs/wire.md, "EIPC/2 data frames"). */
 interface JsonMeta {
@@ -91,7 +91,7 @@ export function messageOf<T>(record: Buffer, origin: Origin): Message<T> {
 /** Whether records of one shape can go where the other is wanted. */
 export function isSameShape(one: RecordShape, other: RecordShape): boolean {
   return (
-    one.tagLength === other.tagLength &&
+    one.tailLength === other.tailLength &&
     one.binaryMeta === other.binaryMeta &&
     one.maxPayload.every((most, lane) => most === other.maxPayload[lane])
   );

@@ -10,6 +10,8 @@ import { Message, messageTypeToByte } from './message.js';
 import type { MessageType } from './message.js';
 import type { Outgoing } from './outgoing.js';
 import type { Peer } from './peer.js';
+import { badPayload, isSchema } from './schema.js';
+import type { SchemaResult, StandardSchema } from './schema.js';
 
 /** What a handler gets beside message and peer. */
 export interface HandlerContext {
@@ -22,7 +24,7 @@ export interface HandlerContext {
  * `Message` is sent as it is, nothing becomes a bare `ok`. What it throws becomes an error reply without internals; an `EipcError` passes
  * its code on.
  */
-export type Handler = (message: Message, peer: Peer, context: HandlerContext) => unknown;
+export type Handler<T = unknown> = (message: Message<T>, peer: Peer, context: HandlerContext) => unknown;
 
 /** Options of `handle`. */
 export interface HandleOptions {
@@ -30,6 +32,8 @@ export interface HandleOptions {
   readonly capability?: string;
   /** How many of this type run at once for one peer, 1 … 4 096. Default: as many as the endpoint runs. 1 serialises them. */
   readonly concurrency?: number;
+  /** What the payload must be, by a schema of any library (Standard Schema), such as `IntentEvent`. Otherwise: `EIPC_BAD_PAYLOAD`. */
+  readonly schema?: StandardSchema;
 }
 
 /** What became of a dispatched message. */
@@ -50,9 +54,10 @@ export interface Route {
 }
 
 const MAX_CONCURRENCY = 4_096;
-const OPTION_NAMES = new Set(['capability', 'concurrency']);
+const OPTION_NAMES = new Set(['capability', 'concurrency', 'schema']);
 /** Types whose reply has the type of the request (docs/wire.md, "Requests and replies"). */
 const ANSWERED_IN_KIND = new Set<MessageType>(['chat', 'complete']);
+const ALWAYS_ANSWERED_IN_V1 = new Set<MessageType>(['intent', 'tool_request']);
 
 /** Handlers by message type. One router may serve any number of endpoints. */
 export class Router {
@@ -64,9 +69,14 @@ export class Router {
    * @throws TypeError when the type has one already, or an argument is of the wrong kind; RangeError when there is no such type
    *
    * @example
-   * router.handle('intent', { capability: 'ui:control' }, (message) => ({ status: 'ok' }));
+   * router.handle('intent', { capability: 'ui:control', schema: IntentEvent }, (message) => ({ status: 'ok' }));
    */
   handle(type: MessageType, handler: Handler): this;
+  handle<T>(
+    type: MessageType,
+    options: HandleOptions & { readonly schema: StandardSchema<T> },
+    handler: Handler<T>,
+  ): this;
   handle(type: MessageType, options: HandleOptions, handler: Handler): this;
   handle(type: MessageType, optionsOrHandler: HandleOptions | Handler, handler?: Handler): this {
     messageTypeToByte(type);
@@ -91,15 +101,17 @@ export class Router {
    */
   async dispatch(message: Message, peer: Peer): Promise<DispatchResult> {
     const refusal = this.refusal(message, peer);
-    if (refusal !== undefined) return withReply(refusal.outcome, errorReply(message, refusal.error), refusal.error);
+    const { protocol } = peer;
+    if (refusal !== undefined)
+      return withReply(refusal.outcome, errorReply(message, refusal.error, protocol), refusal.error);
     const controller = new AbortController();
     try {
       const value: unknown = await this.#routes
         .get(message.type)
         ?.handler(message, peer, { signal: controller.signal });
-      return withReply('handled', replyOf(message, value));
+      return withReply('handled', replyOf(message, value, protocol));
     } catch (error) {
-      return withReply('failed', errorReply(message, error), error);
+      return withReply('failed', errorReply(message, error, protocol), error);
     } finally {
       controller.abort();
     }
@@ -162,9 +174,9 @@ function lackingCapability(required: string | undefined, claim: string, peer: Pe
 }
 
 /** Makes the reply to a request out of what its handler returned; undefined when the sender asked for none. */
-export function replyOf(message: Message, value: unknown): Outgoing | undefined {
+export function replyOf(message: Message, value: unknown, protocol: 1 | 2): Outgoing | undefined {
   const { requestId, priority, type } = message;
-  if (requestId === '') return undefined;
+  if (!isRequest(message, protocol)) return undefined;
   if (value instanceof Message) {
     const { source, capability, route, maxAge, payloadFormat, bytes } = value;
     return { type: value.type, source, capability, route, maxAge, payloadFormat, payload: bytes, requestId, priority };
@@ -176,9 +188,9 @@ export function replyOf(message: Message, value: unknown): Outgoing | undefined 
 }
 
 /** Makes the reply that tells a requester what went wrong, in words that tell nothing internal; undefined when it asked for none. */
-export function errorReply(message: Message, error: unknown): Outgoing | undefined {
+export function errorReply(message: Message, error: unknown, protocol: 1 | 2): Outgoing | undefined {
   const { requestId, priority } = message;
-  if (requestId === '') return undefined;
+  if (!isRequest(message, protocol)) return undefined;
   // An error that came from another peer is not this one's: what it says stays here.
   const code: ErrorCode = error instanceof EipcError && !error.remote ? error.code : 'EIPC_HANDLER';
   return {
@@ -188,6 +200,11 @@ export function errorReply(message: Message, error: unknown): Outgoing | undefin
     requestId,
     priority,
   };
+}
+
+/** A request id asks for a reply; in v1 the type may be enough (docs/wire.md, "Requests and replies"). */
+function isRequest({ requestId, type }: Message, protocol: 1 | 2): boolean {
+  return requestId !== '' || (protocol === 1 && ALWAYS_ANSWERED_IN_V1.has(type));
 }
 
 function ackPayload(requestId: string, value: unknown): object {
@@ -214,7 +231,9 @@ function checkRoute(type: MessageType, options: HandleOptions, handler: Handler)
         `handle has no option '${name}' in this build; its options are ${[...OPTION_NAMES].join(', ')}`,
       );
   }
-  const { capability, concurrency = MAX_CONCURRENCY } = options;
+  const { capability, concurrency = MAX_CONCURRENCY, schema } = options;
+  if (schema !== undefined && !isSchema(schema))
+    throw new TypeError(`schema must be a Standard Schema, such as IntentEvent, not ${inspect(schema, { depth: 0 })}`);
   if (capability !== undefined && (typeof capability !== 'string' || capability === '')) {
     throw new TypeError(`capability must be a string that is not empty, not ${inspect(capability)}`);
   }
@@ -223,5 +242,17 @@ function checkRoute(type: MessageType, options: HandleOptions, handler: Handler)
       `concurrency is ${inspect(concurrency)}; it must be a whole number from 1 to ${MAX_CONCURRENCY}`,
     );
   }
-  return { type, handler, capability, concurrency };
+  return { type, handler: schema === undefined ? handler : validated(schema, handler), capability, concurrency };
+}
+
+/** Returns a handler that runs only with payloads that fit. It sees them as they came, not as the schema may transform them. */
+function validated(schema: StandardSchema, handler: Handler): Handler {
+  return (message, peer, context) => {
+    const run = ({ issues }: SchemaResult<unknown>): unknown => {
+      if (issues === undefined) return handler(message, peer, context);
+      throw badPayload(`the payload of this ${message.type}`, issues);
+    };
+    const result = schema['~standard'].validate(message.payload);
+    return 'then' in result ? result.then(run) : run(result);
+  };
 }

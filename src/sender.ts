@@ -65,9 +65,10 @@ export class Sender {
     return this.#push(lane, wait, undefined);
   }
 
-  /** Sends a reply, which waits for room whatever the lane's setting: it was asked for. */
+  /** Sends a reply, which waits for room whatever the lane's setting: it was asked for. In v1 it is always from this end itself. */
   reply(message: Outgoing, wait: SendWait): Promise<void> {
-    return this.#push(scratch.writeOne(message, this.#shape), wait, 'block');
+    const reply = this.#shape.v1 === undefined ? message : { ...message, source: '', maxAge: 0 };
+    return this.#push(scratch.writeOne(reply, this.#shape), wait, 'block');
   }
 
   /** Sends a message if there is room, and says whether it did. */

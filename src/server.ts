@@ -1,36 +1,59 @@
 /**
  * `listen`: accepts connections within bounds, has each prove who it is, and keeps the endpoints of those that did.
  */
-import { Endpoint } from './endpoint.js';
+import { Endpoint, Opened } from './endpoint.js';
 import type { EndpointSetup } from './endpoint.js';
 import { errorFromValue, nativeError } from './errors.js';
 import type { EipcError } from './errors.js';
+import { macSetup } from './mac.js';
 import { NativeServer } from './native.js';
 import type { NativeAddress } from './native.js';
-
-import type { CloseOptions, ListenOptions, LogRecord } from './options.js';
+import type { CloseOptions, ListenOptions, LogRecord, ServerMacOptions } from './options.js';
 import { listenSettings } from './settings.js';
 import type { ServerSettings } from './settings.js';
 import { Queue } from './queue.js';
 import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';
 import { suiteNumbers } from './suites.js';
+import { ThreadBound } from './thread-bound.js';
 import { parseAddress, requireSupported } from './transport/address.js';
 import type { SupportedAddress } from './transport/address.js';
-import { checkTransportOptions, openAcceptor, startServerLink } from './transport/open.js';
+import type { Connection } from './transport/connection.js';
+import { checkTransportOptions, isOtherUser, openAcceptor, startServerLink } from './transport/open.js';
 import type { Acceptor, RawConnection } from './transport/open.js';
 import { CLOSE_REASON } from './transport/transport.js';
 import type { Link } from './transport/transport.js';
 import { Unauthenticated } from './unauthenticated.js';
 import type { Crowding } from './unauthenticated.js';
+import { checkV1Address } from './v1-settings.js';
 
-/** The server's end of a connection. Made by `listen`. */
+/** The server's end of a connection. `listen` makes it for every protocol; by itself it is one of v1 without a handshake. */
 export class ServerEndpoint extends Endpoint {
   readonly role = 'server';
 
-  /** @internal */
-  constructor(setup: EndpointSetup) {
-    super(setup, 's');
+  /**
+   * Makes the server's end of a v1 session without a handshake over a connection, which it then owns. Both ends are open at once: the key
+   * is the whole proof, and nothing separates this session from earlier ones under the same key.
+   *
+   * @param connection - of a transport (`await transport.accept()`) or of the user's own making
+   * @throws TypeError or RangeError for a wrong argument
+   *
+   * @example
+   * const transport = unix();
+   * await transport.listen('unix:/run/eai.sock');
+   * const endpoint = new ServerEndpoint(await transport.accept(), { key, capabilities: ['ui:control'] });
+   */
+  constructor(connection: Connection | Opened, options?: ServerMacOptions) {
+    super(macSetup(connection, options, 'server'), 's');
+  }
+
+  /**
+   * Makes the server's end of a session that is open.
+   *
+   * @internal
+   */
+  static of(setup: EndpointSetup): ServerEndpoint {
+    return new ServerEndpoint(new Opened(setup));
   }
 }
 
@@ -50,6 +73,7 @@ export async function listen(address: string | readonly string[], options: Liste
   if (addresses.length === 0) throw new RangeError('listen needs at least one address');
   const hasCapacities = Object.values(options.lanes ?? {}).some((lane) => lane.capacity !== undefined);
   for (const target of addresses) checkTransportOptions(target, settings, hasCapacities);
+  checkV1Addresses(addresses, settings);
   const suites = addresses.map((target) => suiteNumbers(options.suites, target, settings.dangerousPlaintext));
   settings.signal?.throwIfAborted();
   const server = new Server(settings);
@@ -65,7 +89,7 @@ export async function listen(address: string | readonly string[], options: Liste
 }
 
 /** A server that listens. Iterate over it for the endpoints that authenticate from now on. */
-export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
+export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
   /** Where the messages of every endpoint go; null when each endpoint has its inbox. */
   readonly router: Router | null;
   /** Resolves when the server was closed and its last endpoint is gone. */
@@ -90,6 +114,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
 
   /** @internal */
   constructor(settings: ServerSettings) {
+    super('a server');
     this.#settings = settings;
     this.#native = nativeServer(settings);
     this.router = settings.router;
@@ -178,7 +203,7 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
       recognised: (recognised) => this.#handshaking.recognise(recognised),
       opened: (opened, session) => {
         this.#handshaking.delete(opened);
-        const endpoint = new ServerEndpoint({
+        const endpoint = ServerEndpoint.of({
           link: opened,
           session,
           settings: this.#settings,
@@ -187,7 +212,6 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
         });
         this.#counts.authenticated += 1;
         this.#admit(endpoint, opened);
-        return Endpoint.receiverOf(endpoint);
       },
       failed: (outcome, cause) => {
         const place = this.#handshaking.delete(link);
@@ -211,11 +235,10 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
     this.#log('warn', 'refused', text, undefined);
   }
 
-  #refusal({ credentials, source }: RawConnection): Refusal | undefined {
-    const isOther = process.getuid !== undefined && credentials !== undefined && credentials.uid !== process.getuid();
-    if (isOther) return 'refusedUsers';
+  #refusal(connection: RawConnection): Refusal | undefined {
+    if (isOtherUser(connection)) return 'refusedUsers';
     if (this.#endpoints.size >= this.#settings.maxConnections) return 'refusedConnections';
-    return this.#handshaking.hasSpent(source) ? 'refusedSources' : undefined;
+    return this.#handshaking.hasSpent(connection.source) ? 'refusedSources' : undefined;
   }
 
   #admit(endpoint: ServerEndpoint, link: Link): void {
@@ -226,7 +249,13 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
       queueMicrotask(() => link.close(CLOSE_REASON.shutdown));
       return;
     }
-    this.#log('info', 'connected', `'${endpoint.peer.serviceId}' connected`, endpoint.remoteAddress);
+    const { serviceId, protocol, sessionId } = endpoint.peer;
+    this.#log('info', 'connected', `'${serviceId}' connected`, endpoint.remoteAddress, undefined, serviceId);
+    if (protocol === 1) {
+      const how = sessionId === '' ? 'by MAC only' : 'by challenge';
+      const text = `'${serviceId}' speaks v1 (${how}): no encryption, no keys of the session's own`;
+      this.#log('warn', 'legacy', text, endpoint.remoteAddress, undefined, serviceId);
+    }
     for (const reader of this.#readers) reader.put(endpoint);
   }
 
@@ -239,21 +268,37 @@ export class Server implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
     this.#resolveClosed();
   }
 
-  #log(level: LogRecord['level'], event: string, text: string, address: string | undefined, error?: EipcError): void {
+  #log(
+    level: LogRecord['level'],
+    event: string,
+    text: string,
+    address: string | undefined,
+    error?: EipcError,
+    serviceId?: string,
+  ): void {
     this.#settings.logger?.({
       level,
       event,
       text,
       ...(address === undefined ? {} : { address }),
+      ...(serviceId === undefined ? {} : { serviceId }),
       ...(error === undefined ? {} : { error }),
     });
   }
 }
 
+/** Services of v1 are served at every address that is not shared memory; there has to be one. */
+function checkV1Addresses(addresses: readonly SupportedAddress[], { v1, dangerousPlaintext }: ServerSettings): void {
+  if (v1 === undefined) return;
+  const streams = addresses.filter((address) => address.transport !== 'shm');
+  for (const address of streams.length > 0 ? streams : addresses) checkV1Address(address, dangerousPlaintext);
+}
+
 function nativeServer(settings: ServerSettings): NativeServer {
-  const { serverId, services, sessionTtl, handshakeTimeout, allowPskOnly } = settings;
+  const { serverId, services, v1, sessionTtl, handshakeTimeout, allowPskOnly } = settings;
+  const ofV1 = v1 === undefined ? {} : { v1 };
   try {
-    return new NativeServer({ serverId, services, ttlMs: sessionTtl, handshakeTimeout, allowPskOnly });
+    return new NativeServer({ serverId, services, ...ofV1, ttlMs: sessionTtl, handshakeTimeout, allowPskOnly });
   } catch (error) {
     throw nativeError(error, 'these services cannot be served');
   }

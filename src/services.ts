@@ -1,47 +1,123 @@
 /**
- * Who may connect, checked: a key names one service and nobody else, and a service has an id of its own.
+ * Who may connect, checked: a key names one service and nobody else, is for one protocol, and a service has an id of its own.
  */
 import { inspect } from 'node:util';
 
-import { checkNames, checkServiceId, later } from './check.js';
-import type { Key } from './key.js';
-import { nativeKey } from './key.js';
-import type { NativeService } from './native.js';
+import { checkNames, checkServiceId, flag } from './check.js';
+import { Key, nativeKey } from './key.js';
+import type { NativeKey, NativeService } from './native.js';
 import type { ServiceOptions } from './options.js';
 
-/** Checks the services of a server. */
-export function nativeServices(services: Readonly<Record<string, ServiceOptions>>, serverId: string): NativeService[] {
+/** Keys of v1 at most: each is tried on a stranger's first frame (docs/wire.md, "Identity"). */
+const MAX_V1_KEYS = 64;
+
+/** The services of a server, by what they may speak. */
+export interface Services {
+  readonly eipc2: NativeService[];
+  readonly v1: NativeService[];
+}
+
+type Protocol = 1 | 2;
+
+/** A key and whose it is. */
+interface Owned {
+  readonly id: string;
+  readonly key: NativeKey;
+}
+
+/**
+ * Checks the services of a server.
+ *
+ * @param fallback - the protocol of services that do not list theirs
+ */
+export function nativeServices(
+  services: Readonly<Record<string, ServiceOptions>>,
+  serverId: string,
+  fallback: Protocol,
+): Services {
   if (typeof services !== 'object' || services === null)
     throw new TypeError(`services must be an object of service id → { key, capabilities }, not ${inspect(services)}`);
-  const owners = new Map<string, string>();
-  return Object.entries(services).map(([id, service]) => {
-    checkServiceId(id, 'a service id');
+  const made: Services = { eipc2: [], v1: [] };
+  const owned: Record<Protocol, Owned[]> = { 1: [], 2: [] };
+  for (const [id, service] of Object.entries(services)) {
+    checkNames(service, ['key', 'capabilities', 'protocols', 'dangerousSharedKey'], `services['${id}']`);
+    const protocols = checkProtocols(service.protocols ?? [fallback], id);
+    checkServiceId(id, 'a service id', protocols.includes(2) ? 2 : 1);
     if (id === serverId)
       throw new RangeError(
         `the service id '${id}' is the serverId too; the two ends of a connection need different ids`,
       );
-    checkNames(service, ['key', 'capabilities', 'protocols'], `services['${id}']`);
-    if (service.protocols !== undefined && service.protocols.some((protocol) => protocol !== 2))
-      throw later('protocols', service.protocols);
     if (!Array.isArray(service.capabilities))
       throw new TypeError(`services['${id}'].capabilities must be a list, not ${inspect(service.capabilities)}`);
-    const keys = (isKeyList(service.key) ? service.key : [service.key]).map(nativeKey);
-    if (keys.length === 0)
-      throw new RangeError(`services['${id}'].key is an empty list; the service needs at least one key`);
-    for (const key of keys) {
-      const owner = owners.get(key.id);
-      if (owner !== undefined && owner !== id)
-        throw new RangeError(
-          `the services '${owner}' and '${id}' have the same key, so neither could be told from the other; give each its own`,
-        );
-      owners.set(key.id, id);
+    const capabilities = service.capabilities.map((capability: unknown) => checkCapability(capability, id));
+    for (const protocol of protocols) {
+      const keys = keysFor(service, id, protocol, protocols);
+      (protocol === 1 ? made.v1 : made.eipc2).push({ id, keys, capabilities });
+      owned[protocol].push(...keys.map((key) => ({ id, key })));
     }
-    return {
-      id,
-      keys,
-      capabilities: service.capabilities.map((capability: unknown) => checkCapability(capability, id)),
-    };
-  });
+  }
+  checkOwners(owned);
+  return made;
+}
+
+function checkProtocols(protocols: readonly Protocol[], id: string): readonly Protocol[] {
+  const isList = Array.isArray(protocols) && protocols.length > 0;
+  if (isList && protocols.every((one) => one === 1 || one === 2)) return [...new Set(protocols)];
+  throw new RangeError(
+    `services['${id}'].protocols is ${inspect(protocols)}; it must be a list of 1 (v1), 2 (EIPC/2) or both`,
+  );
+}
+
+/** The keys of a service for one protocol: those made for it, and those made for neither. */
+function keysFor(service: ServiceOptions, id: string, protocol: Protocol, protocols: readonly Protocol[]): NativeKey[] {
+  const all = isKeyList(service.key) ? service.key : [service.key];
+  const isShared = flag(`services['${id}'].dangerousSharedKey`, service.dangerousSharedKey);
+  const fit: NativeKey[] = [];
+  for (const given of all) {
+    // Bytes are made into a key here, for the one protocol or for both.
+    const key = given instanceof Key ? given : Key.fromBytes(given, protocols.length === 1 ? { protocol } : {});
+    if (protocols.length > 1 && key.protocol !== undefined && key.protocol !== protocol) continue;
+    if (protocols.length > 1 && key.protocol === undefined && !isShared)
+      throw new RangeError(
+        `services['${id}'] speaks both protocols, and its key was made for neither; give it a key for each (\`Key.fromBytes(bytes, { protocol: 1 })\`), or write dangerousSharedKey: true`,
+      );
+    fit.push(nativeKey(key, protocol));
+  }
+  if (fit.length === 0)
+    throw new RangeError(
+      `services['${id}'] has no key for protocol ${protocol}; the service needs at least one (\`Key.fromBytes(bytes, { protocol: ${protocol} })\`)`,
+    );
+  return fit;
+}
+
+/** A key that two services have tells neither from the other; one that a service lists twice for v1 is a mistake. */
+function checkOwners(owned: Readonly<Record<Protocol, readonly Owned[]>>): void {
+  if (owned[1].length > MAX_V1_KEYS)
+    throw new RangeError(
+      `${owned[1].length} keys for v1 are too many: a stranger's first frame is compared with each, so that ${MAX_V1_KEYS} is the most`,
+    );
+  const owners = new Map<string, string>();
+  for (const { id, key } of owned[2]) {
+    const owner = owners.get(key.id);
+    if (owner !== undefined && owner !== id) throw sharedError(owner, id);
+    owners.set(key.id, id);
+  }
+  for (const [at, one] of owned[1].entries()) {
+    for (const other of [...owned[1].slice(0, at), ...owned[2]]) {
+      if (!one.key.isSame(other.key)) continue;
+      if (one.id !== other.id) throw sharedError(other.id, one.id);
+      if (!owned[2].includes(other))
+        throw new RangeError(
+          `services['${one.id}'] has the same key twice, perhaps padded with zeros or hashed; leave one out`,
+        );
+    }
+  }
+}
+
+function sharedError(one: string, other: string): RangeError {
+  return new RangeError(
+    `the services '${one}' and '${other}' have the same key, so neither could be told from the other; give each its own`,
+  );
 }
 
 function isKeyList(key: ServiceOptions['key']): key is readonly (Key | Uint8Array)[] {

@@ -40,7 +40,8 @@ export interface ServingLimits {
 
 /** The handlers of one session: their peer, and what ends with it. */
 class ServedSession {
-  readonly peer: Peer;
+  /** In v1 without a handshake its first message says who it is, so that another takes its place here. */
+  peer: Peer;
   /** Contexts whose signal somebody asked for. */
   readonly watched = new Set<RunContext>();
   /** Ids of requests whose handler has not ended. The ids of another session are another matter. */
@@ -170,6 +171,11 @@ export class Serving {
     this.#session = new ServedSession(peer);
   }
 
+  /** Who the peer of this session is came to light. */
+  identified(peer: Peer): void {
+    this.#session.peer = peer;
+  }
+
   /** Forgets what waits. Returns how many messages that were. */
   discard(): number {
     const discarded = this.waiting;
@@ -227,7 +233,11 @@ export class Serving {
       this.#counters.duplicates += 1;
       void this.#sendReply(
         message,
-        errorReply(message, makeError('EIPC_DUPLICATE_REQUEST', 'this request id is being served')),
+        errorReply(
+          message,
+          makeError('EIPC_DUPLICATE_REQUEST', 'this request id is being served'),
+          session.peer.protocol,
+        ),
       );
       return;
     }
@@ -236,13 +246,13 @@ export class Serving {
     try {
       result = route.handler(message, session.peer, context);
     } catch (error) {
-      this.#failed(message, error);
+      this.#failed(context, error);
       this.#release(context);
       return;
     }
     if (!isThenable(result)) {
       this.#release(context);
-      const sent = this.#sendReply(message, replyOf(message, result));
+      const sent = this.#sendReply(message, replyOf(message, result, session.peer.protocol));
       if (sent !== undefined) void this.#hold(context, limited, sent);
       return;
     }
@@ -265,23 +275,23 @@ export class Serving {
 
   /** Waits for a handler and for its reply to be accepted. Never rejects. */
   async #settle(context: RunContext, result: PromiseLike<unknown>): Promise<void> {
-    const { message } = context;
+    const { message, session } = context;
     let reply;
     try {
-      reply = replyOf(message, await result);
+      reply = replyOf(message, await result, session.peer.protocol);
     } catch (error) {
       this.#counters.failed += 1;
       this.#owner.failed(message, error);
-      reply = errorReply(message, error);
+      reply = errorReply(message, error, session.peer.protocol);
     }
     this.#release(context);
     await this.#sendReply(message, reply);
   }
 
-  #failed(message: Message, error: unknown): void {
+  #failed({ message, session }: RunContext, error: unknown): void {
     this.#counters.failed += 1;
     this.#owner.failed(message, error);
-    void this.#sendReply(message, errorReply(message, error));
+    void this.#sendReply(message, errorReply(message, error, session.peer.protocol));
   }
 
   #release(context: RunContext): void {

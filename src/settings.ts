@@ -7,8 +7,9 @@ import { checkNames, checkServiceId, duration, flag, integer, later, number, one
 import type { Codec } from './codec.js';
 import { jsonCodec } from './codec.js';
 import type { Priority } from './message.js';
-import type { NativeService } from './native.js';
+import type { NativeService, NativeV1Rules, NativeV1Server } from './native.js';
 import type {
+  ClientMacOptions,
   CommonOptions,
   ConnectOptions,
   HeartbeatPolicy,
@@ -17,11 +18,13 @@ import type {
   LogRecord,
   OnFull,
   ReconnectPolicy,
+  ServerMacOptions,
   WaitOptions,
   WaitStrategy,
 } from './options.js';
 import { Router } from './router.js';
 import { nativeServices } from './services.js';
+import { checkProtocolOptions, V1_TTL, v1Rules, warnShortKey } from './v1-settings.js';
 
 /** How one lane behaves, with every default filled in. */
 export interface LaneSettings {
@@ -77,6 +80,8 @@ const COMMON_NAMES = [
   'suites',
   'dangerousPlaintext',
   'protocol',
+  'auth',
+  'v1',
   'lanes',
   'inbox',
   'concurrency',
@@ -98,49 +103,125 @@ const LISTEN_NAMES = [
   'allowPskOnly',
   'sessionTtl',
 ];
-/** Checks the options of `connect`. */
-export function connectSettings(options: ConnectOptions): ClientSettings {
-  checkNames(options, CONNECT_NAMES, 'connect');
-  checkServiceId(options.serviceId, 'serviceId');
-  if (options.serverId !== undefined) checkServiceId(options.serverId, 'serverId');
-  return {
-    ...commonSettings(options, options.router ?? null),
-    pskOnly: flag('pskOnly', options.pskOnly),
-    reconnect: reconnectSettings(options.reconnect),
-  };
-}
+const MAC_NAMES = [
+  'key',
+  'sessionId',
+  'serviceId',
+  'serverId',
+  'codec',
+  'router',
+  'v1',
+  'lanes',
+  'inbox',
+  'concurrency',
+  'sendTimeout',
+  'requestTimeout',
+  'logger',
+];
+const MAX_SESSION_ID = 256;
 
 /** What `connect` needs beside the settings of its endpoint. */
 export interface ClientSettings extends Settings {
   readonly pskOnly: boolean;
   /** Absent: never. */
   readonly reconnect: ReconnectSettings | undefined;
+  /** Present when v1 is spoken. */
+  readonly v1: { readonly isMacOnly: boolean; readonly rules: NativeV1Rules } | undefined;
+}
+
+/** What an endpoint that is made of a connection needs beside its settings. */
+export interface MacSettings extends Settings {
+  readonly sessionId: string;
+  readonly capabilities: string[];
+  readonly rules: NativeV1Rules;
 }
 
 /** What `listen` needs beside the settings of its endpoints. */
 export interface ServerSettings extends Settings {
   readonly serverId: string;
   readonly services: NativeService[];
+  /** Present when some service may speak v1. */
+  readonly v1: NativeV1Server | undefined;
   readonly maxConnections: number;
   readonly maxUnauthenticated: number;
   readonly allowPskOnly: boolean;
   readonly sessionTtl: number;
 }
 
+/** Checks the options of `connect`. */
+export function connectSettings(options: ConnectOptions): ClientSettings {
+  checkNames(options, CONNECT_NAMES, 'connect');
+  const protocol = checkProtocol(options);
+  checkServiceId(options.serviceId, 'serviceId', protocol);
+  if (options.serverId !== undefined) checkServiceId(options.serverId, 'serverId', protocol);
+  checkProtocolOptions(options, { v1: protocol === 1, eipc2: protocol === 2 });
+  return {
+    ...commonSettings(options, options.router ?? null),
+    pskOnly: flag('pskOnly', options.pskOnly),
+    reconnect: reconnectSettings(options.reconnect),
+    v1: protocol === 1 ? { isMacOnly: isMacOnly(options), rules: v1Rules(options.v1) } : undefined,
+  };
+}
+
 /** Checks the options of `listen`. */
 export function listenSettings(options: ListenOptions): ServerSettings {
   checkNames(options, LISTEN_NAMES, 'listen');
   const serverId = options.serverId ?? 'eipc';
-  checkServiceId(serverId, 'serverId');
+  const services = nativeServices(options.services, serverId, checkProtocol(options));
+  checkServiceId(serverId, 'serverId', services.eipc2.length > 0 ? 2 : 1);
+  const hasV1 = services.v1.length > 0;
+  checkProtocolOptions(options, { v1: hasV1, eipc2: services.eipc2.length > 0 || !hasV1 });
+  const settings = commonSettings(options, options.router === undefined ? new Router() : options.router);
+  for (const { id, keys } of services.v1) for (const key of keys) warnShortKey(key, id, settings.logger);
+  const sessionTtl = options.sessionTtl === undefined ? undefined : duration('sessionTtl', options.sessionTtl);
   return {
-    ...commonSettings(options, options.router === undefined ? new Router() : options.router),
+    ...settings,
     serverId,
-    services: nativeServices(options.services, serverId),
+    services: services.eipc2,
+    v1: hasV1
+      ? {
+          services: services.v1,
+          macOnly: isMacOnly(options),
+          ttlMs: sessionTtl ?? V1_TTL,
+          rules: v1Rules(options.v1),
+        }
+      : undefined,
     maxConnections: integer('maxConnections', options.maxConnections ?? 64, 1, 65_536),
-    maxUnauthenticated: integer('maxUnauthenticated', options.maxUnauthenticated ?? DEFAULT_MAX_UNAUTHENTICATED, 1, 65_536),
+    maxUnauthenticated: integer(
+      'maxUnauthenticated',
+      options.maxUnauthenticated ?? DEFAULT_MAX_UNAUTHENTICATED,
+      1,
+      65_536,
+    ),
     allowPskOnly: flag('allowPskOnly', options.allowPskOnly),
-    sessionTtl: options.sessionTtl === undefined ? 0 : duration('sessionTtl', options.sessionTtl),
+    sessionTtl: sessionTtl ?? 0,
   };
+}
+
+/** Checks the options of `new ClientEndpoint` and `new ServerEndpoint`. */
+export function macSettings(
+  options: Partial<ClientMacOptions & ServerMacOptions>,
+  role: 'client' | 'server',
+): MacSettings {
+  const names = role === 'server' ? [...MAC_NAMES, 'capabilities'] : MAC_NAMES;
+  checkNames(options, names, role === 'server' ? 'ServerEndpoint' : 'ClientEndpoint');
+  if (options.serviceId !== undefined) checkServiceId(options.serviceId, 'serviceId', 1);
+  if (options.serverId !== undefined) checkServiceId(options.serverId, 'serverId', 1);
+  if (options.serviceId !== undefined && options.serviceId === options.serverId)
+    throw new RangeError(
+      `serviceId and serverId are both '${options.serviceId}'; the two ends of a connection need different ids`,
+    );
+  const { sessionId = '' } = options;
+  if (
+    typeof sessionId !== 'string' ||
+    Buffer.byteLength(sessionId) > MAX_SESSION_ID ||
+    /\0|\p{Surrogate}/u.test(sessionId)
+  )
+    throw new RangeError(
+      `sessionId is ${inspect(sessionId)}; it must be text of up to ${MAX_SESSION_ID} bytes without NUL`,
+    );
+  const capabilities = 'capabilities' in options ? checkCapabilities(options.capabilities) : [];
+  return { ...commonSettings(options, options.router ?? null), sessionId, capabilities, rules: v1Rules(options.v1) };
 }
 
 /** Checks the options of a call that waits, and returns how long it may. */
@@ -153,10 +234,24 @@ export function waitTimeout(options: WaitOptions | undefined, fallback: number):
   return options.timeout === undefined ? fallback : duration('timeout', options.timeout);
 }
 
+function checkCapabilities(capabilities: readonly string[] | undefined): string[] {
+  const list: unknown = capabilities ?? [];
+  if (Array.isArray(list) && list.every((one) => typeof one === 'string')) return [...list];
+  throw new TypeError(`capabilities must be a list of strings, not ${inspect(capabilities)}`);
+}
+
+function checkProtocol({ protocol = 2 }: CommonOptions): 1 | 2 {
+  if (protocol === 1 || protocol === 2) return protocol;
+  throw new RangeError(`protocol is ${inspect(protocol)}; it must be 2 (EIPC/2) or 1 (the protocol of the original)`);
+}
+
+function isMacOnly({ auth = 'challenge' }: CommonOptions): boolean {
+  return oneOf('auth', auth, ['challenge', 'mac']) === 'mac';
+}
+
 function commonSettings(options: CommonOptions, router: Router | null): Settings {
   if (router !== null && !(router instanceof Router))
     throw new TypeError(`router must be a Router or null, not ${inspect(router)}`);
-  if (options.protocol !== undefined && options.protocol !== 2) throw later('protocol', options.protocol);
   if (options.logger !== undefined && typeof options.logger !== 'function')
     throw new TypeError(`logger must be a function, not ${inspect(options.logger)}`);
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal))

@@ -9,6 +9,9 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { registerDemo } from './commands/demo.js';
 import { registerKeygen } from './commands/keygen.js';
+import { registerListen } from './commands/listen.js';
+import { registerPing } from './commands/ping.js';
+import { registerSend } from './commands/send.js';
 import { escapeText } from './escape.js';
 import { CliError, EXIT } from './exit.js';
 
@@ -16,7 +19,8 @@ const HELP = `
 First steps:
   $ eipc demo                              see two processes talk, 10 seconds, nothing to set up
   $ eipc keygen --service eni.min          make the key that both of your processes will use
-  $ eipc demo --help                       what the demo measures, and its options
+  $ eipc listen shm:eai --key eni.min.key  print what a client sends
+  $ eipc ping shm:eai --key eni.min.key    measure the way to it, from another terminal
 
 Exit codes:
   0  everything went well
@@ -38,6 +42,9 @@ function createProgram(): Command {
     .exitOverride();
   registerKeygen(program);
   registerDemo(program);
+  registerListen(program);
+  registerSend(program);
+  registerPing(program);
   return program;
 }
 
@@ -71,4 +78,7 @@ function ignoreClosedPipe(error: NodeJS.ErrnoException): void {
   if (error.code !== 'EPIPE') throw error;
 }
 
-process.exitCode = await main();
+// Not awaited at the top level: `require` could not load such a module.
+void main().then((code) => {
+  process.exitCode = code;
+});

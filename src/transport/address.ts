@@ -82,15 +82,22 @@ export function parseAddress(text: string): Address {
 }
 
 /**
- * Refuses transports that this build does not have: the one place that knows which.
+ * Refuses transports that this build does not have, here or anywhere: the one place that knows which.
  *
- * @throws RangeError naming those it has
+ * @throws RangeError for a transport that no platform has yet, TransportError for one that this platform lacks; both name those it has
  */
 export function requireSupported(address: Address): SupportedAddress {
-  if (address.transport !== 'tls' && address.transport !== 'pipe') return address;
-  throw new RangeError(
-    `${address.text}: the transport '${address.transport}' is not available yet in this build; use shm:NAME, unix:/path or tcp://host:port`,
-  );
+  const isWindows = process.platform === 'win32';
+  const others = isWindows ? 'tcp://127.0.0.1:port' : 'shm:NAME, unix:/path or tcp://host:port';
+  const { transport, text } = address;
+  if (transport === 'tls' || transport === 'pipe')
+    throw new RangeError(`${text}: the transport '${transport}' is not available yet in this build; use ${others}`);
+  if (isWindows && (transport === 'shm' || transport === 'unix'))
+    throw makeError(
+      'EIPC_TRANSPORT',
+      `${text}: the transport '${transport}' is not available on Windows; use ${others}`,
+    );
+  return address;
 }
 
 /**

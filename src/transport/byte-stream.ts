@@ -8,6 +8,8 @@ import type { ConnectOpts, OnReadOpts, SocketConstructorOpts, TcpSocketConnectOp
 import { connect, Socket } from 'node:net';
 
 const READ_BUFFER = 65_536;
+/** The end of what the peer sends is not the end of what it reads: who uses the stream ends the other half. */
+export const HALF_OPEN = { allowHalfOpen: true } as const;
 
 /** One end of a connected, ordered, reliable stream of bytes. Nothing is read before `start`. */
 export interface ByteStream {
@@ -24,6 +26,8 @@ export interface ByteStream {
   uncork(): void;
   /** Reads on, after `ByteReader.read` answered false. */
   resume(): void;
+  /** Ends this half of the stream once everything was written; the other half is still read. */
+  endWriting(): void;
   /** Ends the stream once everything was written. Idempotent. */
   end(): void;
   /** Ends the stream at once; what was not written is lost. Idempotent. */
@@ -71,6 +75,7 @@ export class SocketStream implements ByteStream {
       fd,
       readable: true,
       writable: true,
+      ...HALF_OPEN,
       onread: intoOneBuffer(outlet),
     };
     return new SocketStream(new Socket(options), outlet);
@@ -89,7 +94,7 @@ export class SocketStream implements ByteStream {
   static connecting(options: TcpSocketConnectOpts): { readonly stream: SocketStream; readonly socket: Socket } {
     const outlet: Outlet = { reader: undefined };
     // Paused: nothing is read before the link is there.
-    const socket = connect({ ...options, onread: intoOneBuffer(outlet) }).pause();
+    const socket = connect({ ...options, ...HALF_OPEN, onread: intoOneBuffer(outlet) }).pause();
     return { stream: new SocketStream(socket, outlet), socket };
   }
 
@@ -121,6 +126,10 @@ export class SocketStream implements ByteStream {
 
   resume(): void {
     this.#socket.resume();
+  }
+
+  endWriting(): void {
+    this.#socket.end();
   }
 
   end(): void {

@@ -277,6 +277,10 @@ class MemoryStream implements ByteStream {
     this.#incoming.resume();
   }
 
+  endWriting(): void {
+    this.#outgoing.endWriting();
+  }
+
   end(): void {
     this.#outgoing.endWriting();
     this.#leave();

@@ -2,8 +2,8 @@
  * From an address to a link: the one place that knows how to reach an address, and which session goes with which transport.
  */
 import type { EipcError } from '../errors.js';
-import { ShmSession, StreamSession, threadPoller, UnixSocket } from '../native.js';
-import type { NativeAddress, NativeClientOptions } from '../native.js';
+import { ShmSession, StreamSession, threadPoller } from '../native.js';
+import type { NativeAddress, NativeClientOptions, NativeV1Client, UnixSocket } from '../native.js';
 import type { WaitStrategy } from '../options.js';
 import type { Settings } from '../settings.js';
 import type { SupportedAddress } from './address.js';
@@ -14,7 +14,7 @@ import { connectMemory, MemoryAcceptor } from './memory.js';
 import { ShmLink } from './shm.js';
 import { StreamLink } from './stream.js';
 import { connectTcp, TcpAcceptor } from './tcp.js';
-import type { Credentials, Link, LinkObserver } from './transport.js';
+import type { Credentials, Link, LinkObserver, PeerTransport } from './transport.js';
 import { connectUnix, UnixAcceptor } from './unix.js';
 
 /** A connection before it has a session. */
@@ -31,6 +31,10 @@ export interface RawConnection {
   /** Closes it, before a link took it over. */
   close(): void;
 }
+
+/** What a client brings to a handshake, by the protocol of it. */
+export type ClientHandshake =
+  ({ readonly protocol: 1 } & NativeV1Client) | ({ readonly protocol: 2 } & NativeClientOptions);
 
 /** Something that listens at one address. */
 export interface Acceptor {
@@ -89,17 +93,19 @@ export async function openAcceptor(
 export function startClientLink(
   connection: RawConnection,
   address: SupportedAddress,
-  options: NativeClientOptions,
+  options: ClientHandshake,
   settings: Settings,
   observer: LinkObserver,
 ): Link {
+  if (options.protocol === 1)
+    return startStream(connection, address.transport, StreamSession.v1Client(options), settings, observer);
   if (address.transport === 'shm') {
     const wait = WAIT_NUMBERS[settings.wait];
     return startShm(connection, observer, (socket, onEvent) =>
       ShmSession.client(threadPoller(), socket, options, wait, onEvent),
     );
   }
-  return startStream(connection, address, StreamSession.client(options), settings, observer);
+  return startStream(connection, address.transport, StreamSession.client(options), settings, observer);
 }
 
 /** Starts the server's side of a handshake over a connection, which the link then owns. */
@@ -116,7 +122,12 @@ export function startServerLink(
       ShmSession.server(threadPoller(), socket, native, wait, onEvent),
     );
   }
-  return startStream(connection, address, StreamSession.server(native), settings, observer);
+  return startStream(connection, address.transport, StreamSession.server(native), settings, observer);
+}
+
+/** Tells whether the kernel names another user than this one at the other end. */
+export function isOtherUser({ credentials }: RawConnection): boolean {
+  return process.getuid !== undefined && credentials !== undefined && credentials.uid !== process.getuid();
 }
 
 /**
@@ -140,26 +151,40 @@ function startShm(
   observer: LinkObserver,
   start: (socket: UnixSocket, onEvent: () => void) => ShmSession,
 ): Link {
-  if (!(carrier instanceof UnixSocket) || credentials === undefined)
+  if (!isUnixSocket(carrier) || credentials === undefined)
     throw new TypeError('shared memory is handed over on a Unix socket');
   return new ShmLink({ start: (onEvent) => start(carrier, onEvent), credentials, observer });
 }
 
-function startStream(
-  { carrier, credentials }: RawConnection,
-  { transport }: SupportedAddress,
+/** Runs a session over a connection, which the link then owns. */
+export function startStream(
+  connection: RawConnection,
+  transport: PeerTransport,
   session: StreamSession,
   settings: Settings,
-  observer: LinkObserver,
-): Link {
+  observer: LinkObserver | undefined,
+): StreamLink {
   return new StreamLink({
     transport,
-    stream: carrier instanceof UnixSocket ? SocketStream.ofDescriptor(carrier.takeFd()) : carrier,
+    stream: streamOf(connection),
     session,
-    credentials,
+    credentials: connection.credentials,
     capacities: settings.lanes.map((lane) => lane.capacity),
-    // In memory both ends are on this thread: nothing arrives while it sleeps.
-    poller: settings.wait === 'adaptive' && transport !== 'memory' ? threadPoller() : undefined,
+    // In memory both ends are on this thread, and of the user's own connections nothing is known.
+    poller: settings.wait === 'adaptive' && POLLED.has(transport) ? threadPoller() : undefined,
     observer,
   });
 }
+
+/** Returns the bytes of a connection that has no session. */
+export function streamOf({ carrier }: RawConnection): ByteStream {
+  return isUnixSocket(carrier) ? SocketStream.ofDescriptor(carrier.takeFd()) : carrier;
+}
+
+/** Tells the two apart by what they do: the addon of Windows has no class to compare with. */
+function isUnixSocket(carrier: RawConnection['carrier']): carrier is UnixSocket {
+  return 'takeFd' in carrier;
+}
+
+/** Transports whose bytes come out of the kernel. */
+const POLLED: ReadonlySet<PeerTransport> = new Set(['unix', 'tcp', 'tls', 'pipe']);

@@ -54,7 +54,8 @@ let lent: ReceiveMemory | undefined;
 
 /** Base of links over a native session. */
 export abstract class SessionLink {
-  readonly #observer: LinkObserver;
+  /** Absent where there is no handshake to watch. */
+  readonly #observer: LinkObserver | undefined;
   #memory: ReceiveMemory | undefined;
   #receiver: LinkReceiver | undefined;
   #isFinished = false;
@@ -68,8 +69,12 @@ export abstract class SessionLink {
   /** Bytes of the chunk that the last receive call used. */
   protected consumed = 0;
 
-  constructor(observer: LinkObserver) {
+  constructor(observer: LinkObserver | undefined) {
     this.#observer = observer;
+  }
+
+  attach(receiver: LinkReceiver): void {
+    this.#receiver = receiver;
   }
 
   /** Set once the session is open. */
@@ -127,8 +132,14 @@ export abstract class SessionLink {
     }
     if ((flags & FLAG.slab) !== 0) slab.replace(Math.max(FIRST_SLAB, status[STATUS.slabNeeded] ?? 0));
     if (timeout !== NO_TIMEOUT) this.arm(timeout);
-    if ((flags & FLAG.transmit) !== 0) this.#transmitFor(state);
-    if (this.#receiver === undefined && state >= STATE.open && this.#wasOpen(state, count)) this.#open();
+    if ((flags & FLAG.transmit) !== 0) this.transmit();
+    if ((flags & FLAG.recognised) !== 0) this.#observer?.recognised(this.link);
+    if (this.#receiver === undefined) {
+      if (state >= STATE.open && this.#wasOpen(state, count))
+        this.#tell((info) => this.#observer?.opened(this.link, info));
+    } else if ((flags & FLAG.peer) !== 0) {
+      this.#tell((info) => this.#receiver?.identified(info));
+    }
     if (count > 0) this.#receiver?.deliver(buffer, descriptors, count);
     if ((flags & FLAG.space) !== 0 && !this.#isFinished) this.#receiver?.space(spaceLanes);
     return flags;
@@ -153,7 +164,7 @@ export abstract class SessionLink {
     this.#isFinished = true;
     clearTimeout(this.#timer);
     this.release();
-    if (this.#receiver === undefined) this.#observer.failed(outcome, cause);
+    if (this.#receiver === undefined) this.#observer?.failed(outcome, cause);
     else
       this.#receiver.ended(
         this.#hasExpired && outcome.code === 0 ? { ...outcome, reason: CLOSE_REASON.time } : outcome,
@@ -171,20 +182,14 @@ export abstract class SessionLink {
     this.#timer = setTimeout(this.#handleTimeout, Math.min(delay + 1, MAX_TIMER)).unref();
   }
 
-  /** An answer during the handshake means that what the peer sent was good: a hello that is not makes an end at once. */
-  #transmitFor(state: number): void {
-    this.transmit();
-    if (state === STATE.handshaking) this.#observer.recognised(this.link);
-  }
-
   /** A session that ends in the same call that opened it was open if it brought something or ended by agreement; else it only failed. */
   #wasOpen(state: number, count: number): boolean {
     return state !== STATE.closed || count > 0 || this.native.outcome()?.code === 0;
   }
 
-  #open(): void {
+  #tell(tell: (info: SessionInfo) => void): void {
     const info = this.native.info();
-    if (info !== null) this.#receiver = this.#observer.opened(this.link, info);
+    if (info !== null) tell(info);
   }
 
   readonly #handleTimeout = (): void => {

@@ -1,5 +1,5 @@
 /**
- * EIPC/2 over a byte stream: a native `StreamSession` on one side, a `ByteStream` on the other, and between them a bounded queue for each
+ * A session over a byte stream, in either protocol: a native `StreamSession` on one side, a `ByteStream` on the other, and between them a bounded queue for each
  * lane. Records are sealed when they are written, priority 0 first; while the stream has enough, nothing more is sealed, so that a later
  * priority 0 still goes ahead. Queues are flushed in a microtask: one write a tick.
  *
@@ -10,10 +10,9 @@ import type { Outcome, Poller, StreamCalls, StreamSession } from '../native.js';
 import { FLAG, STATE } from '../native.js';
 import { RECORD, stamp } from '../outgoing.js';
 import { Queue } from '../queue.js';
-import type { TransportName } from './address.js';
 import type { ByteReader, ByteStream } from './byte-stream.js';
 import { SessionLink } from './session-link.js';
-import type { Credentials, Link, LinkObserver, Unsent } from './transport.js';
+import type { Credentials, Link, LinkObserver, PeerTransport, Unsent } from './transport.js';
 
 /** Size of a chunk of queued records, and of what is sealed before the stream is asked again. */
 const CHUNK = 65_536;
@@ -47,7 +46,7 @@ interface OutLane {
 
 /** What a stream link is made of. */
 export interface StreamOptions {
-  readonly transport: TransportName;
+  readonly transport: PeerTransport;
   /** Connected and not started; the link owns it. */
   readonly stream: ByteStream;
   readonly session: StreamSession;
@@ -56,12 +55,13 @@ export interface StreamOptions {
   readonly capacities: readonly number[];
   /** Keeps the loop turning after activity; absent when it should sleep at once. */
   readonly poller: Poller | undefined;
-  readonly observer: LinkObserver;
+  /** Absent for a session that has no handshake. */
+  readonly observer: LinkObserver | undefined;
 }
 
 /** A link over a byte stream. */
 export class StreamLink extends SessionLink implements Link {
-  readonly transport: TransportName;
+  readonly transport: PeerTransport;
   readonly credentials: Credentials | undefined;
   protected readonly link = this;
   protected readonly native: StreamSession;
@@ -182,7 +182,7 @@ export class StreamLink extends SessionLink implements Link {
   }
 
   protected peerClosed(): void {
-    // The peer reads until our X: what was accepted before, and replies of handlers that have just run, still reach it.
+    // The peer reads until our goodbye: what was accepted before, and replies of handlers that have just run, still reach it.
     this.#flush();
     this.native.finishClose();
     this.transmit();
@@ -235,8 +235,9 @@ export class StreamLink extends SessionLink implements Link {
         budget -= chunk.filled;
         const bytes = chunk.buffer.subarray(0, chunk.filled);
         const length = bytes.readUInt32LE(RECORD.length);
+        const sealed = this.#calls.seal(bytes, bytes.length);
         // A session that cannot seal any more says so by its state, which the next receive call or the end of the stream brings.
-        if (this.#calls.seal(bytes, bytes.length) > 0) this.#write(bytes, chunk);
+        if (sealed > 0) this.#write(bytes.subarray(0, sealed), chunk);
         // Records are sealed one after the other, and a sealed one begins with the length of its frame.
         else if (bytes.readUInt32LE(RECORD.length) === length) this.#unsealed.push(bytes);
         else this.#lost += chunk.records;
@@ -250,12 +251,13 @@ export class StreamLink extends SessionLink implements Link {
     this.#settleFlushes();
   }
 
-  /** Our X follows the last record that was accepted. */
+  /** Our goodbye follows the last record that was accepted: X, or in v1 the end of our half of the stream. */
   #sendClose(): void {
     if (this.#closeReason === undefined || this.hasClosed || this.native.state() !== STATE.open) return;
     this.hasClosed = true;
     this.native.close(this.#closeReason);
     this.transmit();
+    if (this.native.info()?.protocol === 1) this.#stream.endWriting();
     const timeout = this.native.timeoutMs();
     if (timeout >= 0) this.arm(timeout);
   }
@@ -371,9 +373,12 @@ export class StreamLink extends SessionLink implements Link {
   #onEnd(): void {
     this.#hasEnded = true;
     if (this.isFinished || this.#chunkAt < this.#chunk.length) return;
-    this.native.handleEnd();
+    this.native.handleEnd(this.#streamError !== undefined);
+    this.transmit();
+    // In v1 this is the peer's goodbye, and answered as such.
+    this.followState();
     // Still not closed: the peer had said goodbye, which is the ordinary end also when our own goodbye came first.
-    if (this.native.state() !== STATE.closed) this.native.finishClose();
+    if (!this.isFinished && this.native.state() !== STATE.closed) this.native.finishClose();
     this.transmit();
     this.followState();
   }

@@ -11,7 +11,7 @@ import type { EipcError } from '../errors.js';
 import { makeError, nativeError, systemCode } from '../errors.js';
 import type { TcpAddress } from './address.js';
 import { hostAndPort } from './address.js';
-import { SocketStream } from './byte-stream.js';
+import { HALF_OPEN, SocketStream } from './byte-stream.js';
 import type { Acceptor, RawConnection } from './open.js';
 
 /** Milliseconds without traffic after which the kernel asks whether the peer's machine is still there. */
@@ -75,7 +75,7 @@ export class TcpAcceptor implements Acceptor {
     onConnection: (connection: RawConnection) => void,
     onError: (error: EipcError) => void,
   ): Promise<TcpAcceptor> {
-    const server = createServer({ ...SOCKET_OPTIONS, pauseOnConnect: true });
+    const server = createServer({ ...SOCKET_OPTIONS, ...HALF_OPEN, pauseOnConnect: true });
     await new Promise<void>((resolve, reject) => {
       server.once('error', (cause) => reject(listenError(cause, address)));
       server.listen(

@@ -6,6 +6,9 @@ import type { Priority } from '../message.js';
 import type { Outcome, SessionInfo } from '../native.js';
 import type { TransportName } from './address.js';
 
+/** How a peer is reached; `custom` is a connection of the user's own making. */
+export type PeerTransport = TransportName | 'custom';
+
 /** Who is at the other end of a local socket, as the kernel says. */
 export interface Credentials {
   readonly uid: number;
@@ -16,10 +19,12 @@ export interface Credentials {
 
 /** One connection that carries records out and messages in. */
 export interface Link {
-  readonly transport: TransportName;
+  readonly transport: PeerTransport;
   /** Absent on transports where the kernel knows no peer. */
   readonly credentials: Credentials | undefined;
 
+  /** Says who takes what comes from now on. Called once, before anything is delivered. */
+  attach(receiver: LinkReceiver): void;
   /**
    * Takes records, in order, and copies them. Returns how many bytes it took, always whole records: less than `length` when the lane of the
    * next record is full; or, when nothing can be taken any more, −(error value).
@@ -35,7 +40,7 @@ export interface Link {
   noteDropped(lane: Priority, count: number): void;
   /** How many messages of a lane the peer says it dropped. */
   droppedByPeer(lane: Priority): number;
-  /** Sends what was taken, then an authenticated close; `LinkReceiver.ended` follows. Idempotent. */
+  /** Sends what was taken, then the goodbye; `LinkReceiver.ended` follows. Idempotent. */
   close(reason: number): void;
   /** Cuts the connection without a word; `LinkReceiver.ended` follows at once. Idempotent. */
   destroy(): void;
@@ -61,6 +66,8 @@ export interface LinkReceiver {
   room(mask: number): number;
   /** Takes the messages of one receive call (`native.ts` names the words). */
   deliver(slab: Buffer, descriptors: Uint32Array, count: number): void;
+  /** Who the peer is came to light after the session had opened (v1 without a handshake). */
+  identified(session: SessionInfo): void;
   /** Lanes that have room again. */
   space(mask: number): void;
   /** The peer said goodbye: nothing that is sent now would be read. */
@@ -71,10 +78,13 @@ export interface LinkReceiver {
 
 /** How a connection is watched until it is authenticated. Exactly one of `opened` and `failed` is called, once. */
 export interface LinkObserver {
-  /** The peer's first message proved that it holds a key. Not told of shared memory, whose handshake is all native. */
+  /**
+   * The peer's first message proved that it holds a key, and was none that somebody sends again. Not told of shared memory, whose handshake
+   * is all native, and not of v1, where a recording would do.
+   */
   recognised(link: Link): void;
-  /** The session is open; the endpoint made here gets everything from now on. */
-  opened(link: Link, session: SessionInfo): LinkReceiver;
+  /** The session is open; who attaches now gets everything. */
+  opened(link: Link, session: SessionInfo): void;
   /** It ended before it was open. */
   failed(outcome: Outcome, cause: unknown): void;
 }

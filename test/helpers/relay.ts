@@ -2,13 +2,11 @@
  * Stands between a client and a server on any stream transport, passes bytes on in pieces of any size, and cuts the connection where it is
  * told to. It has no key.
  */
-import { UnixSocket } from '../../src/native.js';
 import type { SupportedAddress } from '../../src/transport/address.js';
 import { parseAddress, requireSupported } from '../../src/transport/address.js';
 import type { ByteStream } from '../../src/transport/byte-stream.js';
-import { SocketStream } from '../../src/transport/byte-stream.js';
 import type { RawConnection } from '../../src/transport/open.js';
-import { openAcceptor, openConnection } from '../../src/transport/open.js';
+import { openAcceptor, openConnection, streamOf } from '../../src/transport/open.js';
 
 export type Direction = 'c2s' | 's2c';
 
@@ -83,7 +81,7 @@ export class Relay {
     let hasEnded = false;
     const next = (): void => {
       if (rest.length === 0) {
-        if (hasEnded) to.end();
+        if (hasEnded) to.endWriting();
         else from.resume();
         return;
       }
@@ -111,13 +109,9 @@ export class Relay {
       ended: () => {
         if (hasEnded) return;
         hasEnded = true;
-        if (rest.length === 0) to.end();
+        // The other half may still be read: in v1 the end of one is a goodbye.
+        if (rest.length === 0) to.endWriting();
       },
     });
   }
-}
-
-/** Returns the bytes of a connection that has no session. */
-function streamOf({ carrier }: RawConnection): ByteStream {
-  return carrier instanceof UnixSocket ? SocketStream.ofDescriptor(carrier.takeFd()) : carrier;
 }

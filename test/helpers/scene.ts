@@ -1,4 +1,6 @@
-/** What the conformance tests share: every transport, and servers and clients on it that are closed after each test. */
+/**
+ * What the conformance tests share: every transport and what is spoken on it, and servers and clients on it that are closed after each test.
+ */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
@@ -29,19 +31,21 @@ interface Way {
 
 const interfaces = Object.values(networkInterfaces()).flat();
 
+const hasUnixSockets = process.platform !== 'win32';
+
 const WAYS: readonly Way[] = [
   {
     name: 'shm',
     transport: 'shm',
     isStream: false,
-    isHere: true,
+    isHere: hasUnixSockets,
     address: (folder, n) => `shm:${join(folder, `s${n}`)}`,
   },
   {
     name: 'unix',
     transport: 'unix',
     isStream: true,
-    isHere: true,
+    isHere: hasUnixSockets,
     address: (folder, n) => `unix:${join(folder, `s${n}`)}`,
   },
   { name: 'tcp (IPv4)', transport: 'tcp', isStream: true, isHere: true, address: () => 'tcp://127.0.0.1:0' },
@@ -54,6 +58,21 @@ const WAYS: readonly Way[] = [
   },
   { name: 'memory', transport: 'memory', isStream: true, isHere: true, address: (_, n) => `memory:s${n}` },
 ];
+
+/** What both ends speak. */
+interface Speech {
+  readonly name: string;
+  readonly protocol: 1 | 2;
+  readonly auth: 'challenge' | 'mac' | undefined;
+}
+
+const EIPC2: Speech = { name: '', protocol: 2, auth: undefined };
+const V1: readonly Speech[] = [
+  { name: ', v1', protocol: 1, auth: 'challenge' },
+  { name: ', v1 by MAC only', protocol: 1, auth: 'mac' },
+];
+/** Where v1 is tried: one of each kind of stream is enough. */
+const WAYS_OF_V1 = new Set(['unix', 'tcp (IPv4)', 'memory']);
 
 /** A server's end and a client's end of one connection. */
 export interface Pair {
@@ -70,14 +89,21 @@ interface Closable {
 export class Scene {
   readonly key = Key.fromBytes(randomBytes(32));
   readonly transport: TransportName;
+  readonly protocol: 1 | 2;
+  /** Whether a client proves itself before its first message. */
+  readonly hasHandshake: boolean;
   readonly #way: Way;
+  readonly #speech: Speech;
   readonly #open: Closable[] = [];
   #folder = '';
   #count = 0;
 
-  constructor(way: Way) {
+  constructor(way: Way, speech: Speech) {
     this.#way = way;
+    this.#speech = speech;
     this.transport = way.transport;
+    this.protocol = speech.protocol;
+    this.hasHandshake = speech.auth !== 'mac';
     beforeAll(() => {
       this.#folder = mkdtempSync(join(tmpdir(), 'eipc-conformance-'));
     });
@@ -103,14 +129,23 @@ export class Scene {
     return one;
   }
 
-  async serve(options: Partial<ListenOptions> = {}): Promise<Server> {
-    const services = { eni: { key: this.key, capabilities: ['ui:control'] } };
-    return this.closeLater(await listen(this.newAddress(), { services, ...options }));
+  /** What the options of either end say about what is spoken. */
+  get speech(): Pick<ConnectOptions, 'protocol' | 'auth'> {
+    const { protocol, auth } = this.#speech;
+    return protocol === 2 ? {} : { protocol, ...(auth === undefined ? {} : { auth }) };
   }
 
-  dial(server: Server | string, options: Partial<ConnectOptions> = {}): Promise<ClientEndpoint> {
+  async serve(options: Partial<ListenOptions> = {}): Promise<Server> {
+    const services = { eni: { key: this.key, capabilities: ['ui:control'] } };
+    return this.closeLater(await listen(this.newAddress(), { services, ...this.speech, ...options }));
+  }
+
+  /** Connects. Without a handshake both ends know each other after a first exchange, which is part of this. */
+  async dial(server: Server | string, options: Partial<ConnectOptions> = {}): Promise<ClientEndpoint> {
     const address = typeof server === 'string' ? server : addressOf(server);
-    return connect(address, { serviceId: 'eni', key: this.key, ...options });
+    const client = await connect(address, { serviceId: 'eni', key: this.key, ...this.speech, ...options });
+    if (!this.hasHandshake) await client.ping();
+    return client;
   }
 
   /** Connects a client to a server of its own that has an inbox. `through` may put something between them. */
@@ -128,7 +163,7 @@ export class Scene {
   }
 }
 
-/** Runs the same tests over every transport, or only those that are byte streams. */
+/** Runs the same tests over every transport, or only those that are byte streams, in EIPC/2 and where it can be in v1. */
 export function overEveryTransport(tests: (scene: Scene) => void): void {
   over(WAYS, tests);
 }
@@ -141,7 +176,11 @@ export function overEveryStream(tests: (scene: Scene) => void): void {
 }
 
 function over(ways: readonly Way[], tests: (scene: Scene) => void): void {
-  for (const way of ways) describe.skipIf(!way.isHere)(`over ${way.name}`, () => tests(new Scene(way)));
+  for (const way of ways) {
+    const speeches = WAYS_OF_V1.has(way.name) ? [EIPC2, ...V1] : [EIPC2];
+    for (const speech of speeches)
+      describe.skipIf(!way.isHere)(`over ${way.name}${speech.name}`, () => tests(new Scene(way, speech)));
+  }
 }
 
 export function addressOf(server: Server): string {

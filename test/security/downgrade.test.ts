@@ -12,7 +12,7 @@ import { forward } from '../../src/cli/demo/attack/proxy.js';
 import { edit } from '../../src/cli/demo/attack/scripts.js';
 import { connect, EipcError } from '../../src/index.js';
 import { AttackScene } from '../helpers/attack-scene.js';
-import { load } from '../helpers/independent-vectors.js';
+import { load } from '../helpers/vectors.js';
 import { ScriptedServer, type ScriptedPeer } from '../helpers/scripted-server.js';
 
 interface V1Frame {

@@ -40,12 +40,15 @@ describe.each(['unix', 'tcp'])('over %s, a flood of strangers', (transport) => {
     return row;
   };
 
-  it.each(['slow', 'garbage', 'wrong tags', 'replayed hellos'])('%s: every honest client gets in, and no stranger', (attack) => {
-    const { times, refused, errors, strangers } = under(attack);
-    expect({ refused, errors }).toEqual({ refused: 0, errors: [] });
-    expect(times.length).toBeGreaterThan(0);
-    expect(strangers).toBe(0);
-  });
+  it.each(['slow', 'garbage', 'wrong tags', 'replayed hellos'])(
+    '%s: every honest client gets in, and no stranger',
+    (attack) => {
+      const { times, refused, errors, strangers } = under(attack);
+      expect({ refused, errors }).toEqual({ refused: 0, errors: [] });
+      expect(times.length).toBeGreaterThan(0);
+      expect(strangers).toBe(0);
+    },
+  );
 
   it('a thousand slow connections are held and cost little memory', () => {
     const { handshaking, grownMb } = under('slow');

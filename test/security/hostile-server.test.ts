@@ -12,8 +12,10 @@ import type { ClientEndpoint } from '../../src/index.js';
 import { makeKey, readAll } from '../helpers/attack-scene.js';
 import { within } from '../helpers/independent-client.js';
 import { plainAlert } from '../helpers/independent-frames.js';
+import { FLAG_TAG, HANDSHAKE_LIMIT, readPreamble, TAG_SIZE } from '../helpers/independent-preamble.js';
 import { LOW_ORDER_POINTS } from '../helpers/low-order-points.js';
 import { ScriptedServer, type HelloLies, type ScriptedPeer } from '../helpers/scripted-server.js';
+import { refusal } from '../helpers/shm-scene.js';
 
 const key = makeKey();
 let folder: string;
@@ -158,6 +160,69 @@ test('a shm: server that never offers a segment keeps nobody waiting longer than
     aborted.abort();
   }
 });
+
+describe('a shm: server whose segment', () => {
+  const SESSION = 77n;
+  const NAME = '/eabcdefghijklmnopqrstuvwxyz';
+
+  // docs/shm-abi.md, "Hand-over": the answers are S refuse with a reason and X, or E alone.
+  test.each<[string, Offer, string, RegExp]>([
+    ['has another layout', { abi: 2 }, 'S1 X', /another layout version/],
+    ['is larger than the client maps', { capacity: 2 ** 28 }, 'S2 X', /sizes/],
+    ['has a lane that is no power of two', { capacity: 5_000 }, 'S2 X', /sizes/],
+    ['has another size than its lanes', { total: 4_096n }, 'S2 X', /sizes/],
+    ['comes without its descriptor', {}, 'S3 X', /descriptor|kind/],
+    ['has a name, and nothing has it', { kind: 2, name: NAME }, 'S3 X', /kind|nothing has its name/],
+    ['is for another session', { generation: 78n }, 'E', /another session/],
+    ['is of a kind that does not exist', { kind: 3 }, 'E', /malformed/],
+    ['has a name that is too long', { kind: 2, name: `${NAME}a` }, 'E', /malformed/],
+    ['has a name that is too short', { kind: 2, name: NAME.slice(0, -1) }, 'E', /malformed/],
+    ['has a name that leads elsewhere', { kind: 2, name: '/e/../../../../../etc/passwd' }, 'E', /malformed/],
+    ['has a name in capital letters', { kind: 2, name: NAME.toUpperCase() }, 'E', /malformed/],
+    ['has a name and a descriptor', { kind: 1, name: NAME }, 'E', /malformed/],
+  ])('%s is refused and used by nobody', async (_, offer, expected, text) => {
+    const path = join(folder, 'socket');
+    const answers: string[] = [];
+    server = await ScriptedServer.listen(path, key, async (peer) => {
+      await welcome(peer, { features: 0b1101, sessionId: SESSION });
+      peer.send(peer.build({ type: 'S', payload: offerPayload({ generation: SESSION, ...offer }) }, ''));
+      for (let frame = await peer.next(); frame !== undefined; frame = await peer.next()) {
+        const { type } = readPreamble(frame, FLAG_TAG, HANDSHAKE_LIMIT);
+        // Suite 1 does not hide the payload in front of the tag.
+        const reason = [1, 2, 3, 4].find((number) => frame.subarray(0, -TAG_SIZE).includes(refusal(number)));
+        answers.push(`${type}${reason ?? ''}`);
+      }
+    });
+    const outcome = connect(`shm:${path}`, { serviceId: 'eni', key, handshakeTimeout: 2_000 });
+    await expect(outcome).rejects.toMatchObject({
+      code: 'EIPC_PROTOCOL',
+      message: expect.stringMatching(text) as string,
+    });
+    await expect.poll(() => answers.join(' '), { interval: 1 }).toBe(expected);
+  });
+});
+
+/** What an offer says; by default everything is right but that no segment comes with it. */
+interface Offer {
+  readonly kind?: number;
+  readonly abi?: number;
+  readonly capacity?: number;
+  readonly total?: bigint;
+  readonly generation?: bigint;
+  readonly name?: string;
+}
+
+function offerPayload({ kind = 1, abi = 1, capacity = 4_096, total, generation = 0n, name = '' }: Offer): Buffer {
+  const payload = Buffer.alloc(72);
+  payload.writeUInt8(1, 0);
+  payload.writeUInt8(kind, 1);
+  payload.writeUInt16BE(abi, 2);
+  payload.writeBigUInt64BE(total ?? 12_288n + 8n * BigInt(capacity), 8);
+  for (let lane = 0; lane < 8; lane++) payload.writeUInt32BE(capacity, 16 + 4 * lane);
+  payload.writeBigUInt64BE(generation, 48);
+  payload.writeUInt8(name.length, 64);
+  return Buffer.concat([payload, Buffer.from(name)]);
+}
 
 async function welcome(peer: ScriptedPeer, lies: HelloLies = {}): Promise<void> {
   peer.send(peer.serverHello((await peer.next()) ?? Buffer.alloc(0), lies));

@@ -1,7 +1,6 @@
 // Two endpoints joined in memory by fake links: what endpoint, router, inbox and lanes do is tested here without sockets and native sessions.
 import type { OpenSession } from '../../src/active-session.js';
 import { ClientEndpoint } from '../../src/client.js';
-import { Endpoint } from '../../src/endpoint.js';
 import type { Priority } from '../../src/message.js';
 import type { Outcome, SessionInfo } from '../../src/native.js';
 import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM, RECORD_HEADER } from '../../src/native.js';
@@ -12,7 +11,7 @@ import { RECORD } from '../../src/outgoing.js';
 import { ServerEndpoint } from '../../src/server.js';
 import type { Link, LinkReceiver } from '../../src/transport/transport.js';
 
-const TAG_LENGTH = 32;
+const TAIL_LENGTH = 32;
 
 export class FakeLink implements Link {
   readonly transport = 'memory';
@@ -36,6 +35,10 @@ export class FakeLink implements Link {
   #wanted = 0;
   #isScheduled = false;
   #goodbye: { byPeer: boolean; reason: number } | undefined;
+
+  attach(receiver: LinkReceiver): void {
+    this.receiver = receiver;
+  }
 
   push(batch: Buffer, length: number): number {
     this.pushes += 1;
@@ -186,7 +189,7 @@ export function describe(buffer: Buffer, at: number): number[] {
     payload,
     payloadLength,
     buffer.readUInt32BE(meta + 16),
-    buffer.readUInt32LE(at) - 4,
+    0,
   ];
 }
 
@@ -201,12 +204,14 @@ const SESSION: SessionInfo = {
   serviceId: 'eni.min',
   serverId: 'eai',
   sessionId: '0123456789abcdef',
+  protocol: 2,
   suite: 1,
   capabilities: ['ui:control'],
   ttlMs: 0,
   maxFrame: 1_048_576,
   binaryMeta: true,
-  tagLength: TAG_LENGTH,
+  tailLength: TAIL_LENGTH,
+  headerRoom: 0,
 };
 
 /** Joins two endpoints. Both have an inbox unless given a router. */
@@ -217,10 +222,8 @@ export function makePair(
 ): Pair {
   const [clientLink, serverLink] = joinedLinks();
   const setup = { session: { ...SESSION, ...session }, address: 'memory:test', onClosed: () => {} };
-  const clientEndpoint = new ClientEndpoint({ ...setup, link: clientLink, settings: settingsOf(client) });
-  const serverEndpoint = new ServerEndpoint({ ...setup, link: serverLink, settings: settingsOf(server) });
-  clientLink.receiver = Endpoint.receiverOf(clientEndpoint);
-  serverLink.receiver = Endpoint.receiverOf(serverEndpoint);
+  const clientEndpoint = ClientEndpoint.of({ ...setup, link: clientLink, settings: settingsOf(client) });
+  const serverEndpoint = ServerEndpoint.of({ ...setup, link: serverLink, settings: settingsOf(server) });
   return { client: clientEndpoint, server: serverEndpoint, clientLink, serverLink };
 }
 
@@ -245,19 +248,18 @@ export class FakeServer {
     this.#options = server;
     const settings = connectSettings({ serviceId: 'eni.min', key: new Uint8Array(32), ...client, reconnect });
     if (settings.reconnect === undefined) throw new Error('a client that reconnects');
-    const dial = async (signal: AbortSignal, opened: (session: OpenSession) => LinkReceiver): Promise<void> => {
+    const dial = async (signal: AbortSignal, opened: (session: OpenSession) => void): Promise<void> => {
       this.tries += 1;
       await this.answer();
       signal.throwIfAborted();
       const { link, session } = this.#accept();
       this.onLink(link);
-      link.receiver = opened({ link, session, address: 'memory:test' });
+      opened({ link, session, address: 'memory:test' });
       link.schedule();
     };
     const { link, session } = this.#accept();
     const setup = { settings, reconnect: { settings: settings.reconnect, dial }, address: 'memory:test' };
-    this.client = new ClientEndpoint({ ...setup, link, session, onClosed: () => {} });
-    link.receiver = Endpoint.receiverOf(this.client);
+    this.client = ClientEndpoint.of({ ...setup, link, session, onClosed: () => {} });
   }
 
   /** The server's end of the session there is now. */
@@ -292,14 +294,13 @@ export class FakeServer {
     const sessionId = this.#sessions.toString(16).padStart(16, '0');
     const session = { ...SESSION, ...this.session, sessionId };
     const settings = settingsOf(this.#options);
-    const endpoint = new ServerEndpoint({
+    const endpoint = ServerEndpoint.of({
       link: server,
       session,
       settings,
       address: 'memory:test',
       onClosed: () => {},
     });
-    server.receiver = Endpoint.receiverOf(endpoint);
     this.endpoints.push(endpoint);
     this.links.push({ client, server });
     return { link: client, session };

@@ -25,13 +25,7 @@ import {
 } from '../helpers/independent-keys.js';
 import { binaryMeta, jsonMeta, strictObject, type Meta } from '../helpers/independent-meta.js';
 import { Refusal, hmac } from '../helpers/independent-preamble.js';
-import {
-  load,
-  type DataReject,
-  type HelloReject,
-  type Vector,
-  type VectorFrame,
-} from '../helpers/independent-vectors.js';
+import { hex, load, type DataReject, type HelloReject, type Vector, type VectorFrame } from '../helpers/vectors.js';
 
 const { vectors } = load<{ vectors: Vector[] }>('eipc2.json');
 const rejects = load<{ data: DataReject[]; hello: HelloReject[] }>('eipc2-rejects.json');
@@ -354,8 +348,4 @@ function codeOf(run: () => unknown): string {
 
 function secretOf(privateHex: string): ReturnType<typeof x25519FromRaw> {
   return x25519FromRaw(privateHex === '' ? Buffer.alloc(32, 1) : hex(privateHex));
-}
-
-function hex(text: string): Buffer {
-  return Buffer.from(text, 'hex');
 }

@@ -43,7 +43,7 @@ describe('options', () => {
   });
 
   it('that come later are refused by name instead of being ignored', () => {
-    for (const options of [{ tls: {} }, { auth: 'mac' }, { protocol: 1 }]) {
+    for (const options of [{ tls: {} }]) {
       expect(connectWith(options), JSON.stringify(options)).toThrow(/not available yet in this build/);
     }
     for (const options of [{ policy: {} }, { audit: {} }, { access: {} }])
@@ -111,7 +111,6 @@ describe('options', () => {
     expect(services({ a: { key: KEY, capabilities: [] }, b: { key: KEY, capabilities: [] } })).toThrow(/same key/);
     expect(services({ a: { key: [], capabilities: [] } })).toThrow(RangeError);
     expect(services({ a: { key: KEY, capabilities: [''] } })).toThrow(RangeError);
-    expect(services({ a: { key: KEY, capabilities: [], protocols: [1] } })).toThrow(/not available yet/);
     expect(services({ a: { key: new Uint8Array(31), capabilities: [] } })).toThrow(/31 bytes/);
     expect(services({ a: { key: 'text', capabilities: [] } })).toThrow(TypeError);
   });

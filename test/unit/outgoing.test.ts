@@ -7,13 +7,13 @@ import type { Outgoing, RecordShape } from '../../src/outgoing.js';
 import { describe as descriptorOf } from './fake-link.js';
 
 const SHAPE: RecordShape = {
-  tagLength: 32,
+  tailLength: 32,
   binaryMeta: true,
   codec: jsonCodec,
   maxPayload: [65_536, 65_536, 262_144, 1_000_000],
   handshakeTypes: false,
 };
-const ORIGIN = { source: 'me', sessionId: 's', relays: true, codec: jsonCodec };
+const ORIGIN = { source: 'me', sessionId: 's', relays: true, codec: jsonCodec, protocol: 2 as const };
 
 function read(writer: RecordWriter, at: number): Message {
   return new Message(ORIGIN, writer.buffer, new Uint32Array(descriptorOf(writer.buffer, at)), 0);

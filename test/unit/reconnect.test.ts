@@ -56,11 +56,11 @@ describe('a client that reconnects', () => {
     expect(await iterator.next()).toEqual({ done: true, value: undefined });
     const seen: EndpointEvent[] = [];
     for await (const event of events) seen.push(event);
-    expect(seen).toMatchObject([
-      { type: 'reconnecting', reason: { code: 'EIPC_PEER_DOWN', undelivered: 0 } },
-      { type: 'reconnected', peer: client.peer },
-      { type: 'closed', reason: { code: 'EIPC_CLOSED' } },
-    ]);
+    const [lost, again, closed] = seen;
+    expect(lost).toMatchObject({ type: 'reconnecting', reason: { code: 'EIPC_PEER_DOWN', undelivered: 0 } });
+    expect(again?.type === 'reconnected' && again.peer === client.peer).toBe(true);
+    expect(closed).toMatchObject({ type: 'closed', reason: { code: 'EIPC_CLOSED' } });
+    expect(seen).toHaveLength(3);
   });
 
   it('delivers what the old session had brought, before and after the loss', async () => {
@@ -171,10 +171,10 @@ describe('what was sent before the loss', () => {
 
   it('fits the new session, whatever its tags and metas look like', async () => {
     for (const [first, second] of [
-      [{}, { tagLength: 16 }],
+      [{}, { tailLength: 16 }],
       [{}, { binaryMeta: false }],
       [{ binaryMeta: false }, {}],
-      [{ binaryMeta: false }, { binaryMeta: false, tagLength: 16 }],
+      [{ binaryMeta: false }, { binaryMeta: false, tailLength: 16 }],
     ] as const) {
       const server = new FakeServer(QUICK);
       server.session = first;
@@ -203,7 +203,7 @@ describe('what was sent before the loss', () => {
       const isJson = 'binaryMeta' in second;
       for (const record of pushed) {
         expect(record.readUInt8(13)).toBe(isJson ? 0 : 1);
-        const tag = 'tagLength' in second ? 16 : 32;
+        const tag = 'tailLength' in second ? 16 : 32;
         expect(record.length).toBe(44 + record.readUInt32LE(4) + record.readUInt32LE(8) + tag);
         if (isJson) {
           const meta: unknown = JSON.parse(record.toString('utf8', 44, 44 + record.readUInt32LE(4)));

@@ -9,12 +9,13 @@
 )]
 
 use eipc_core::crypto::random::Random;
-use eipc_core::wire::{Deframed, Deframer, Expect, RawFrame};
+use eipc_core::wire::{Deframed, Deframer};
 use eipc_core::{
     ClientConfig, Code, Connection, Features, KeyTable, Kind, Lane, MetaKind, Opener, Psk, Received, Sealer,
-    ServerConfig, State, Suite, Suites, Time,
+    ServerConfig, State, Suite, Suites, Time, v1,
 };
 use eipc_testkit::heap::{Counting, measure};
+use eipc_testkit::v1::Pair as V1Pair;
 use eipc_testkit::{Pair, meta, record};
 use std::sync::Arc;
 
@@ -159,20 +160,52 @@ fn a_connection_before_authentication_holds_4_kib_of_what_arrives() {
 
 #[test]
 fn lengths_in_a_preamble_are_refused_in_every_suite_of_an_open_session() {
+    // The attacker sits on the wire of a session.
+    let random = Random::system();
+    let mut rows = 0;
     for suite in SUITES {
         let (flags, tag_len) = if suite == Suite::HmacSha256 { (1, 32) } else { (4, 16) };
-        let expect = Expect { version: 2, flags, tag_len, max_frame: 1 << 20 };
         for size in [16, 32, 48, 65] {
             for frame in preambles(b"\x02i", flags, size) {
-                let wanted = expected(&frame, tag_len as u64, 1 << 20);
+                let mut connection = open_pair(suite, Features::default()).server.connection;
                 let mut bytes = frame.clone();
-                let (parsed, usage) = measure(|| RawFrame::parse(&mut bytes, &expect).map(drop));
-                let code = parsed.err().map_or(Code::Integrity, |error| error.code);
-                assert_eq!(code, wanted, "{frame:02x?}");
-                assert!(usage.bytes <= 256, "{usage:?}");
+                let (result, usage) =
+                    measure(|| connection.handle_frame(&mut bytes, &random, Time(0)).map(drop).unwrap_err());
+                assert_eq!(result.code, expected(&frame, tag_len, 1 << 20), "{frame:02x?}");
+                // The error and the alert.
+                assert!(usage.bytes <= 1_024, "{usage:?}");
+                rows += 1;
             }
         }
     }
+    assert_eq!(rows, 1_200);
+}
+
+#[test]
+fn lengths_in_a_preamble_of_v1_are_refused_before_and_after_authentication() {
+    // The attacker is anybody who can connect, who answers a client, or who sits on the wire of a session.
+    let random = Random::system();
+    let mut rows = 0;
+    for size in [16, 48, 49, 4_096] {
+        for frame in preambles(b"\x01A", 1, size) {
+            let mut opened = open_v1_pair();
+            let mut fresh = v1_pair();
+            for (connection, limit) in [
+                (&mut fresh.client.connection, 4_096),
+                (&mut fresh.server.connection, 4_096),
+                (&mut opened.client.connection, 1 << 20),
+                (&mut opened.server.connection, 1 << 20),
+            ] {
+                let mut bytes = frame.clone();
+                let (result, usage) =
+                    measure(|| connection.handle_frame(&mut bytes, &random, Time(0)).map(drop).unwrap_err());
+                assert_eq!(result.code, expected(&frame, 32, limit), "{frame:02x?}");
+                assert!(usage.bytes <= 256, "{usage:?}");
+                rows += 1;
+            }
+        }
+    }
+    assert_eq!(rows, 1_600);
 }
 
 #[test]
@@ -202,6 +235,38 @@ fn a_message_of_an_open_session_allocates_nothing() {
             assert_eq!(usage.allocations, 0, "{suite:?}, {payload} bytes");
         }
     }
+}
+
+#[test]
+fn a_v1_message_allocates_nothing_at_its_receiver() {
+    let now = Time(0);
+    let random = Random::system();
+    let mut pair = open_v1_pair();
+    for payload in [0, 64, 60_000] {
+        let mut bytes = pair.client.message(Kind::Chat, &vec![7; payload]).unwrap();
+        let ((), usage) = measure(|| {
+            let received = pair.server.connection.handle_frame(&mut bytes[4..], &random, now).unwrap();
+            assert!(
+                matches!(received, v1::Received::Message(envelope) if envelope.payload().len() == payload)
+            );
+        });
+        assert_eq!(usage.allocations, 0, "{payload} bytes");
+    }
+}
+
+fn v1_pair() -> V1Pair {
+    let key = || Arc::new(v1::Key::new(&[0x81; 32]).unwrap());
+    let mut keys = v1::KeyTable::new();
+    keys.insert("nia.min", key(), &[]).unwrap();
+    let server = Arc::new(v1::ServerConfig::new("eipc-server", keys));
+    V1Pair::new(v1::ClientConfig::new(key(), "nia.min"), server)
+}
+
+fn open_v1_pair() -> V1Pair {
+    let mut pair = v1_pair();
+    pair.run();
+    assert_eq!((pair.client.connection.state(), pair.server.connection.state()), (State::Open, State::Open));
+    pair
 }
 
 fn hand_over(pair: &mut Pair) -> ((Sealer, Opener), (Sealer, Opener)) {

@@ -233,10 +233,7 @@ fn silent_lanes_are_due_after_their_hour_and_those_that_sent_are_not() {
         flow.sealer.seal(Kind::Heartbeat, lane, MetaKind::Json, meta_len, &mut frame, due).unwrap();
         assert_eq!(frame.len(), flow.sealer.heartbeat(lane).unwrap().1.len());
         let envelope = flow.opener.receive(&mut frame).unwrap();
-        assert_eq!(
-            (envelope.kind(), envelope.lane(), envelope.payload()),
-            (Kind::Heartbeat, lane, &b""[..])
-        );
+        assert_eq!((envelope.kind(), envelope.lane(), envelope.payload()), (Kind::Heartbeat, lane, &b""[..]));
         flow.delivered[usize::from(lane.byte())] += 1;
         flow.moves[usize::from(lane.byte())] += 1;
     }

@@ -11,6 +11,9 @@
     reason = "a test that cannot go on fails"
 )]
 
+use core::hint::black_box;
+use eipc_core::crypto::aead::{AeadKey, Cipher};
+use eipc_core::crypto::mac::MacKey;
 use eipc_core::crypto::random::Random;
 use eipc_core::session::handshake_v2::{ClientStart, Planes, ServerStart};
 use eipc_core::{
@@ -123,7 +126,10 @@ fn an_epoch_that_every_lane_has_left_leaves_no_secret_behind() {
             (client.segment.take().unwrap(), server.segment.take().unwrap());
         // Five lanes in each direction, and both ends of each are in this process.
         assert_eq!(master_0.occurrences(), 20, "suite {suite}: every lane has its own, and nobody else");
-        assert!(keys.iter().all(|key| key.occurrences() > 0), "suite {suite}: the search finds keys in use");
+        // Without AES instructions ring keeps round keys in an order of its own, so suite 3's is not found there.
+        let is_kept_whole = suite != 3 || !cfg!(target_arch = "arm");
+        let are_found = keys.iter().all(|key| (key.occurrences() > 0) == is_kept_whole);
+        assert!(are_found, "suite {suite}: the search finds keys in use");
 
         for epoch in [1, 2] {
             pass((&mut client.sealer, &mut server.opener), Lane::P0, epoch);
@@ -167,4 +173,30 @@ fn a_stream_that_only_waits_for_the_end_keeps_no_master_secret() {
         pass((&mut from_server.0, &mut from_client.1), lane, 1);
     }
     assert_eq!(master_0.occurrences(), 0);
+}
+
+/// Covers the stack below the caller's frame with a secret, as a call leaves it that had it there.
+#[inline(never)]
+fn leave_on_stack(secret: &Masked) {
+    let mut left = [[0; 32]; 256];
+    for copy in &mut left {
+        for (byte, masked) in copy.iter_mut().zip(secret.0) {
+            *byte = masked ^ 0xff;
+        }
+    }
+    black_box(&mut left);
+}
+
+#[test]
+fn a_key_takes_nothing_along_that_an_earlier_call_left_on_the_stack() {
+    let earlier = Masked([0x35; 32]);
+    let mut keys = Vec::new();
+    for cipher in [Cipher::ChaCha20Poly1305, Cipher::Aes256Gcm] {
+        leave_on_stack(&earlier);
+        keys.push(AeadKey::new(cipher, &[1; 32], &[2; 12]).unwrap());
+    }
+    leave_on_stack(&earlier);
+    let mac = MacKey::new(&[1; 32]);
+    assert_eq!(earlier.occurrences(), 0);
+    drop((keys, mac));
 }

@@ -12,10 +12,10 @@ use eipc_core::crypto::random::Random;
 use eipc_core::session::handshake_v2::{ClientStart, Established, ServerStart};
 use eipc_core::wire::{Deframed, Deframer, header_binary, header_json};
 use eipc_core::{
-    ClientConfig, Connection, Features, KeyTable, Kind, Meta, MetaKind, Opener, PayloadFormat, Priority, Psk,
-    Sealer, ServerConfig, Suite, Time,
+    ClientConfig, CloseReason, Connection, Features, KeyTable, Kind, Meta, MetaKind, Opener, PayloadFormat,
+    Priority, Psk, Sealer, ServerConfig, Suite, Time,
 };
-use eipc_testkit::{meta, record};
+use eipc_testkit::{End, Pair, Seen, changes, meta, pieces, record};
 use proptest::prelude::*;
 use std::sync::Arc;
 
@@ -95,22 +95,16 @@ fn refuses_every_change(suite: Suite) {
             accepted += usize::from(opener.receive(&mut bytes).is_ok());
             assert!(Priority::ALL.iter().all(|lane| opener.last(*lane) == 0), "no state changed");
         };
-        for bit in 0..frame.len() * 8 {
+        for change in changes(frame.len()) {
             let mut bytes = frame.clone();
-            bytes[bit / 8] ^= 1 << (bit % 8);
+            change(&mut bytes);
             attack(bytes);
-        }
-        for length in 0..frame.len() {
-            attack(frame[..length].to_vec());
-        }
-        for more in 1..=64 {
-            attack([&frame[..], &vec![0; more]].concat());
-            attack([&frame[..], &frame[..more]].concat());
         }
         let (stream, segment) = replay.openers();
         let mut opener = if on_stream { stream } else { segment };
         opener.receive(&mut frame.clone()).expect("the frame itself is good");
     }
+    println!("{suite:?}: {tried} changed frames, {accepted} accepted");
     assert!(tried > 2_000);
     assert_eq!(accepted, 0);
 }
@@ -136,6 +130,10 @@ fn any_meta() -> impl Strategy<Value = Meta<'static>> {
     )
 }
 
+fn any_suite() -> impl Strategy<Value = Suite> {
+    prop_oneof![Just(Suite::HmacSha256), Just(Suite::ChaCha20Poly1305), Just(Suite::Aes256Gcm)]
+}
+
 fn frames() -> impl Strategy<Value = Vec<Option<Vec<u8>>>> {
     // None is a doorbell.
     let frame = proptest::collection::vec(any::<u8>(), 16..300);
@@ -158,7 +156,7 @@ proptest! {
     #[test]
     fn any_split_of_a_stream_is_the_whole_stream(
         frames in frames(),
-        cuts in proptest::collection::vec(any::<proptest::sample::Index>(), 0..20),
+        cuts in proptest::collection::vec(any::<usize>(), 0..20),
     ) {
         let mut stream = Vec::new();
         for frame in &frames {
@@ -170,17 +168,55 @@ proptest! {
                 }
             }
         }
-        let mut at: Vec<usize> = cuts.iter().map(|cut| cut.index(stream.len() + 1)).collect();
-        at.extend([0, stream.len()]);
-        at.sort_unstable();
         let mut deframer = Deframer::new(4_096);
         deframer.allow_doorbells();
         let mut seen = Vec::new();
-        for pair in at.windows(2) {
-            poll_all(&mut deframer, &stream[pair[0]..pair[1]], &mut seen);
+        for piece in pieces(&stream, &cuts) {
+            poll_all(&mut deframer, piece, &mut seen);
         }
         prop_assert_eq!(seen, frames);
         prop_assert!(!deframer.is_mid_frame());
+    }
+
+    #[test]
+    fn any_split_of_a_session_is_the_whole_session(
+        suite in any_suite(),
+        payloads in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..300), 1..8),
+        cuts in proptest::collection::vec(any::<usize>(), 0..20),
+    ) {
+        // The four frames of the handshake, then messages and the close in both directions.
+        let mut keys = KeyTable::new();
+        let psk = Arc::new(Psk::new(&[0x81; 32]).unwrap());
+        keys.insert("nia.min", Arc::clone(&psk), &[]).unwrap();
+        let mut accepting = ServerConfig::new("eai", Box::new(keys));
+        accepting.suites = vec![suite];
+        let mut pair = Pair::new(ClientConfig::new(psk, "nia.min"), Arc::new(accepting));
+        let in_pieces = |end: &mut End, bytes: &[u8]| -> Vec<Seen> {
+            pieces(bytes, &cuts).into_iter().flat_map(|piece| end.receive(piece, Time(0))).collect()
+        };
+        for (at, expected) in
+            [Seen::Progress, Seen::Progress, Seen::Established, Seen::Established].into_iter().enumerate()
+        {
+            let (from, to) = match at % 2 {
+                0 => (&mut pair.client, &mut pair.server),
+                _ => (&mut pair.server, &mut pair.client),
+            };
+            prop_assert_eq!(in_pieces(to, &from.transmit()), [expected]);
+        }
+        let streams = [&mut pair.client, &mut pair.server].map(|end| {
+            let mut stream: Vec<u8> =
+                payloads.iter().flat_map(|payload| end.message(Kind::Chat, payload).unwrap()).collect();
+            end.connection.close(CloseReason::Normal, None, Time(0)).unwrap();
+            stream.extend(end.transmit());
+            stream
+        });
+        for (end, stream) in [&mut pair.server, &mut pair.client].into_iter().zip(&streams) {
+            let mut seen = in_pieces(end, stream);
+            prop_assert!(matches!(seen.pop(), Some(Seen::Close(_))));
+            let expected: Vec<_> =
+                payloads.iter().map(|payload| Seen::Message(Kind::Chat, payload.clone())).collect();
+            prop_assert_eq!(seen, expected);
+        }
     }
 
     #[test]
@@ -194,11 +230,7 @@ proptest! {
 
     #[test]
     fn any_message_survives_the_trip(
-        suite in prop_oneof![
-            Just(Suite::HmacSha256),
-            Just(Suite::ChaCha20Poly1305),
-            Just(Suite::Aes256Gcm)
-        ],
+        suite in any_suite(),
         messages in proptest::collection::vec((any_meta(), proptest::collection::vec(any::<u8>(), 0..2_000), any::<bool>()), 1..4),
     ) {
         let (replay, client) = Replay::new(suite);

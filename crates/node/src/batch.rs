@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use eipc_core::wire::header_binary;
-use eipc_core::{Code, Envelope, Error, Kind, Lane, MetaKind};
+use eipc_core::{Code, Envelope, Error, Kind, Lane, Meta, MetaKind, v1};
 
 /// Room in front of the meta: length prefix, preamble, SecHdr.
 pub(crate) const RECORD_HEAD: usize = 4 + 16 + 24;
@@ -24,13 +24,25 @@ pub(crate) struct Record {
     pub(crate) meta_kind: MetaKind,
     pub(crate) lane: Lane,
     pub(crate) meta_length: usize,
+    pub(crate) payload_length: usize,
     pub(crate) length: usize,
     wants_timestamp: bool,
 }
 
 impl Record {
-    /// Reads the descriptor at the start of `batch`.
+    /// Reads the descriptor at the start of `batch`. The record leaves exactly `tag_length` bytes free.
     pub(crate) fn read(batch: &[u8], tag_length: usize) -> Result<Self, Error> {
+        let record = Self::read_roomy(batch)?;
+        let filled = RECORD_HEAD + record.meta_length + record.payload_length;
+        if filled + tag_length == record.length {
+            Ok(record)
+        } else {
+            Err(Error::new(Code::Internal, "a record to send is malformed"))
+        }
+    }
+
+    /// Reads the descriptor at the start of `batch`. The record leaves any number of bytes free.
+    pub(crate) fn read_roomy(batch: &[u8]) -> Result<Self, Error> {
         let fault = || Error::new(Code::Internal, "a record to send is malformed");
         let head = batch.first_chunk::<16>().ok_or_else(fault)?;
         let word = |at: usize| -> Option<usize> {
@@ -40,11 +52,8 @@ impl Record {
         let [.., type_byte, meta_kind, lane, flags] = *head;
         let (length, meta_length, payload_length) =
             (word(0).ok_or_else(fault)?, word(4).ok_or_else(fault)?, word(8).ok_or_else(fault)?);
-        let expected = RECORD_HEAD
-            .checked_add(meta_length)
-            .and_then(|n| n.checked_add(payload_length))
-            .and_then(|n| n.checked_add(tag_length));
-        if expected != Some(length) || length > batch.len() {
+        let filled = RECORD_HEAD.checked_add(meta_length).and_then(|n| n.checked_add(payload_length));
+        if filled.is_none_or(|filled| filled > length) || length > batch.len() {
             return Err(fault());
         }
         Ok(Self {
@@ -52,6 +61,7 @@ impl Record {
             meta_kind: MetaKind::from_byte(meta_kind).ok_or_else(fault)?,
             lane: Lane::from_byte(lane).ok_or_else(fault)?,
             meta_length,
+            payload_length,
             length,
             wants_timestamp: flags & FLAG_STAMP != 0,
         })
@@ -81,6 +91,8 @@ pub(crate) mod flag {
     pub(crate) const SLAB: u32 = 4;
     pub(crate) const MORE: u32 = 8;
     pub(crate) const SPACE: u32 = 16;
+    pub(crate) const PEER: u32 = 32;
+    pub(crate) const RECOGNISED: u32 = 64;
 }
 
 /// Fills the caller's slab and descriptors during one receive call.
@@ -114,8 +126,8 @@ impl<'a> Delivery<'a> {
 
     /// The free part of the slab, if it has at least `length` bytes; otherwise asks the caller for a fresh one.
     pub(crate) fn room(&mut self, length: usize) -> Option<&mut [u8]> {
-        // JSON metas are rewritten behind the frame: their room is part of what a frame may need.
-        let needed = length.saturating_add(BINARY_META_MAX);
+        // JSON is rewritten behind the frame: its room is part of what a frame may need.
+        let needed = length.saturating_add(BEHIND_MAX);
         if self.slab.len() - self.at < needed {
             self.ask_for(length);
             return None;
@@ -125,13 +137,13 @@ impl<'a> Delivery<'a> {
 
     /// The free part of the slab, less what a rewritten meta may need: where a frame of unknown length goes.
     pub(crate) fn free(&mut self) -> &mut [u8] {
-        let end = self.slab.len().saturating_sub(BINARY_META_MAX).max(self.at);
+        let end = self.slab.len().saturating_sub(BEHIND_MAX).max(self.at);
         self.slab.get_mut(self.at..end).unwrap_or_default()
     }
 
     /// Asks the caller for a slab that takes a frame of `length` bytes.
     pub(crate) fn ask_for(&mut self, length: usize) {
-        self.needed = length.saturating_add(BINARY_META_MAX);
+        self.needed = length.saturating_add(BEHIND_MAX);
         self.flags |= flag::SLAB;
     }
 
@@ -152,35 +164,53 @@ impl<'a> Delivery<'a> {
             MetaKind::Binary => (at + envelope.meta_range().start, length),
             MetaKind::Json => (at + length, length + header_binary::write(meta, behind)?),
         };
-        let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX); // the slab is shorter than 2^32
-        let byte = |text: &str| u8::try_from(text.len()).unwrap_or(u8::MAX); // a meta's strings have at most 255 bytes
-        let payload = envelope.payload_range();
-        let described = [
-            word(at),
-            u32::from_le_bytes([
-                envelope.kind().byte(),
-                meta.priority.byte(),
-                meta.payload_format.byte(),
-                envelope.lane().byte(),
-            ]),
-            word(meta_at),
-            u32::from_le_bytes([
-                byte(&meta.source),
-                byte(&meta.request_id),
-                byte(&meta.capability),
-                byte(&meta.route),
-            ]),
-            word(at + payload.start),
-            word(payload.len()),
-            meta.max_age_ms,
-            word(length),
-        ];
+        let (kind, lane, payload) = (envelope.kind(), envelope.lane(), envelope.payload_range());
+        let words = describe(at, kind, lane, meta, meta_at, payload);
+        self.keep(words, used)?;
+        Ok(true)
+    }
+
+    /// As [`Delivery::describe`], for a frame of v1. Its header is rewritten behind it as a binary meta and the session id; the
+    /// sequence number goes where EIPC/2 has it, over what was the header.
+    pub(crate) fn describe_v1<F>(&mut self, length: usize, open: F) -> Result<bool, Error>
+    where
+        F: for<'f> FnOnce(&'f mut [u8]) -> Result<Option<v1::Envelope<'f>>, Error>,
+    {
+        let at = self.at;
+        let fault = || Error::new(Code::Internal, "a frame outgrew its slab");
+        let (frame, behind) =
+            self.slab.get_mut(at..).and_then(|free| free.split_at_mut_checked(length)).ok_or_else(fault)?;
+        let Some(envelope) = open(&mut *frame)? else { return Ok(false) };
+        let meta_length = header_binary::write_any_text(envelope.meta(), behind)?;
+        let session_id = envelope.session_id().as_bytes();
+        let session_length = session_id.len();
+        behind
+            .get_mut(meta_length..meta_length + session_length)
+            .ok_or_else(fault)?
+            .copy_from_slice(session_id);
+        let (kind, payload) = (envelope.kind(), envelope.payload_range());
+        let mut words = describe(at, kind, Lane::P0, envelope.meta(), at + length, payload);
+        words[SESSION_LENGTH] = u32::try_from(session_length).unwrap_or_default();
+        let sequence = envelope.sequence().to_be_bytes();
+        frame.get_mut(SEQUENCE_AT).ok_or_else(fault)?.copy_from_slice(&sequence);
+        self.keep(words, length + meta_length + session_length)?;
+        Ok(true)
+    }
+
+    /// The frame of `length` bytes that was put at the start of `free`.
+    pub(crate) fn frame(&self, length: usize) -> &[u8] {
+        self.slab.get(self.at..self.at + length).unwrap_or_default()
+    }
+
+    /// Puts the words of a message in their place and keeps the `used` bytes of the slab.
+    fn keep(&mut self, described: [u32; MESSAGE_WORDS], used: usize) -> Result<(), Error> {
         let first = STATUS_WORDS + MESSAGE_WORDS * self.count;
-        self.words.get_mut(first..first + MESSAGE_WORDS).ok_or_else(fault)?.copy_from_slice(&described);
+        let words = self.words.get_mut(first..first + MESSAGE_WORDS);
+        words.ok_or(Error::new(Code::Internal, "a message without words"))?.copy_from_slice(&described);
         self.count += 1;
         // Eight-byte steps keep float payloads of later messages no worse aligned than of the first.
-        self.at = (at + used).next_multiple_of(8).min(self.slab.len());
-        Ok(true)
+        self.at = (self.at + used).next_multiple_of(8).min(self.slab.len());
+        Ok(())
     }
 
     /// Writes the status words and returns the number of messages.
@@ -195,5 +225,37 @@ impl<'a> Delivery<'a> {
     }
 }
 
-/// The longest binary meta: 24 bytes and four strings of 255.
-const BINARY_META_MAX: usize = 24 + 4 * 255;
+/// The words of a message whose frame is at `at`.
+fn describe(
+    at: usize,
+    kind: Kind,
+    lane: Lane,
+    meta: &Meta<'_>,
+    meta_at: usize,
+    payload: Range<usize>,
+) -> [u32; MESSAGE_WORDS] {
+    let word = |n: usize| u32::try_from(n).unwrap_or(u32::MAX); // the slab is shorter than 2^32
+    let byte = |text: &str| u8::try_from(text.len()).unwrap_or(u8::MAX); // a meta's strings have at most 255 bytes
+    [
+        word(at),
+        u32::from_le_bytes([kind.byte(), meta.priority.byte(), meta.payload_format.byte(), lane.byte()]),
+        word(meta_at),
+        u32::from_le_bytes([
+            byte(&meta.source),
+            byte(&meta.request_id),
+            byte(&meta.capability),
+            byte(&meta.route),
+        ]),
+        word(at + payload.start),
+        word(payload.len()),
+        meta.max_age_ms,
+        0,
+    ]
+}
+
+/// The word with the length of the session id behind the meta; 0 where the session says it.
+const SESSION_LENGTH: usize = 7;
+/// Where a frame of EIPC/2 has its sequence number.
+const SEQUENCE_AT: Range<usize> = 24..32;
+/// What is rewritten behind a frame at most: a binary meta (24 bytes, four strings of 255), a session id of 256.
+const BEHIND_MAX: usize = 24 + 4 * 255 + 256;

@@ -8,6 +8,10 @@ use eipc_core::Time;
 /// Monotonic time since the first call in this process: decides every deadline.
 #[allow(clippy::disallowed_methods, reason = "this file is the clock")]
 pub(crate) fn now() -> Time {
+    #[cfg(feature = "vectors")]
+    if let Some(time) = crate::vectors::fixed_time() {
+        return time;
+    }
     static START: OnceLock<Instant> = OnceLock::new();
     let elapsed = START.get_or_init(Instant::now).elapsed().as_nanos();
     Time(u64::try_from(elapsed).unwrap_or(u64::MAX))

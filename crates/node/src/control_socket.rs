@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use eipc_shm::doorbell::{self, Rung};
 
-use crate::uv::{READABLE, WRITABLE};
+use crate::event_loop::{READABLE, WRITABLE};
 
 /// Bytes waiting for the socket; the descriptor goes with the first of them.
 struct Waiting {

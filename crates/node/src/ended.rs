@@ -37,6 +37,11 @@ impl Ended {
         }
     }
 
+    /// The peer ended its half of the stream first, which in v1 is all there is to say.
+    pub(crate) const fn by_peer() -> Self {
+        Self { code: 0, by_peer: true, context: String::new(), reason: 0 }
+    }
+
     /// As JavaScript sees it.
     pub(crate) fn outcome(&self) -> Outcome {
         Outcome {

@@ -99,15 +99,16 @@ struct Bound<T> {
 }
 
 /// Makes a JavaScript function that runs `body` on `target`, which it keeps alive. `None` from `body` means unusable arguments.
-pub(crate) fn function<T: 'static>(
-    env: sys::napi_env,
-    target: Rc<T>,
+pub(crate) fn function<'a, T: 'static>(
+    env: &'a Env,
+    target: &Rc<T>,
     body: fn(&Rc<T>, &mut Arguments) -> Option<i32>,
-) -> Result<sys::napi_value> {
+) -> Result<Unknown<'a>> {
+    let (env, target) = (env.raw(), Rc::clone(target));
     let data = Box::into_raw(Box::new(Bound { target, body })).cast::<c_void>();
     let mut made = ptr::null_mut();
     // SAFETY: the environment is the running one; `data` lives until the finalizer takes it back, which Node runs once after the
-    // function was collected, so no call can come later.
+    // function was collected, so no call can come later. `made` is a value of this environment, alive for the running call.
     unsafe {
         check_status!(sys::napi_create_function(
             env,
@@ -125,8 +126,8 @@ pub(crate) fn function<T: 'static>(
             ptr::null_mut(),
             ptr::null_mut()
         ))?;
+        Unknown::from_napi_value(env, made)
     }
-    Ok(made)
 }
 
 unsafe extern "C" fn trampoline<T: 'static>(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use eipc_core::Psk;
+use eipc_core::{Code, Psk, v1};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
@@ -11,12 +11,21 @@ use crate::error::exception;
 /// A pre-shared key inside native code.
 #[napi]
 pub struct NativeKey {
-    psk: Arc<Psk>,
+    /// Absent for a key that only v1 takes.
+    psk: Option<Arc<Psk>>,
+    /// What v1 signs with. Also what two keys are compared by.
+    v1: Arc<v1::Key>,
 }
 
 impl NativeKey {
-    pub(crate) fn psk(&self) -> Arc<Psk> {
-        Arc::clone(&self.psk)
+    pub(crate) fn psk(&self) -> Result<Arc<Psk>, String> {
+        self.psk
+            .clone()
+            .ok_or_else(|| Error::new(Code::Key.name().to_owned(), "this key is for v1 only".to_owned()))
+    }
+
+    pub(crate) fn v1(&self) -> Arc<v1::Key> {
+        Arc::clone(&self.v1)
     }
 }
 
@@ -27,13 +36,36 @@ impl NativeKey {
     #[napi(factory)]
     pub fn from_bytes(bytes: &[u8], dangerous_passphrase: bool) -> Result<Self, String> {
         let made = if dangerous_passphrase { Psk::dangerous_passphrase(bytes) } else { Psk::new(bytes) };
-        Ok(Self { psk: Arc::new(made.map_err(|error| exception(&error))?) })
+        let psk = Some(Arc::new(made.map_err(|error| exception(&error))?));
+        Ok(Self { psk, ..Self::for_v1(bytes)? })
     }
 
-    /// The key id of EIPC/2, 16 hexadecimal digits: not secret.
+    /// Copies a key in that only v1 takes: at least 16 bytes of any kind. Throws `EIPC_KEY` for a shorter one.
+    #[napi(factory)]
+    pub fn for_v1(bytes: &[u8]) -> Result<Self, String> {
+        let key = v1::Key::new(bytes).map_err(|error| exception(&error))?;
+        Ok(Self { psk: None, v1: Arc::new(key) })
+    }
+
+    /// The key id of EIPC/2, 16 hexadecimal digits: not secret. Empty for a key of v1, which may be a phrase that could be
+    /// guessed by it.
     #[napi(getter)]
     #[must_use]
     pub fn id(&self) -> String {
-        format!("{:016x}", self.psk.key_id())
+        self.psk.as_ref().map_or_else(String::new, |psk| format!("{:016x}", psk.key_id()))
+    }
+
+    /// Whether it has fewer than 32 bytes.
+    #[napi(getter)]
+    #[must_use]
+    pub fn is_short(&self) -> bool {
+        self.v1.is_short()
+    }
+
+    /// Tells whether another key makes the same v1 tags: the same bytes, or bytes that HMAC takes for the same.
+    #[napi]
+    #[must_use]
+    pub fn is_same(&self, other: &NativeKey) -> bool {
+        self.v1.is_same(&other.v1)
     }
 }

@@ -4,27 +4,41 @@
 //! run once per batch are in [`hot`]; everything else is napi-rs. Failures on the data path cross as numbers of the error table.
 #![allow(unsafe_code, reason = "Node-API and libuv are C interfaces; each block says why it holds")]
 #![cfg_attr(test, allow(dead_code, reason = "nothing is exported in a test build, which needs Node to run"))]
+#![cfg_attr(
+    windows,
+    allow(dead_code, reason = "wake-ups and poll handles serve shm and unix, which Windows lacks")
+)]
 #![allow(unreachable_pub, reason = "what JavaScript reaches is exported by attribute, not by path")]
 
 mod batch;
+mod bytes;
 mod callback;
 mod cleanup;
 mod clock;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod control_socket;
+mod deframer;
 mod ended;
 mod error;
+mod event_loop;
 mod hot;
 mod key;
 mod options;
 mod poller;
-#[cfg(target_os = "linux")]
+mod protocol;
+#[cfg(unix)]
 mod shared_link;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod shared_plane;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod shm_session;
 mod stream_session;
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 mod unix;
-mod uv;
+mod v1_options;
+#[cfg(feature = "vectors")]
+mod vectors;
+
+/// The version of this addon; the JavaScript beside it must have the same.
+#[napi_derive::napi]
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

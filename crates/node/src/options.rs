@@ -3,12 +3,15 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use eipc_core::{ClientConfig, CloseReason, Features, KeyTable, Lane, ServerConfig, Session, Suite, Suites};
+use eipc_core::{
+    ClientConfig, CloseReason, Features, KeyTable, Lane, ServerConfig, Session, Suite, Suites, v1,
+};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
 use crate::error::exception;
 use crate::key::NativeKey;
+use crate::v1_options::NativeV1Server;
 
 /// What a client brings.
 #[napi(object, object_to_js = false)]
@@ -32,7 +35,7 @@ pub struct NativeClientOptions<'a> {
 impl NativeClientOptions<'_> {
     /// The core's configuration.
     pub(crate) fn config(&self, shared_memory: bool) -> Result<ClientConfig, String> {
-        let mut config = ClientConfig::new(self.key.psk(), &self.service_id);
+        let mut config = ClientConfig::new(self.key.psk()?, &self.service_id);
         config.server_id.clone_from(&self.server_id);
         config.suites = Suites::of(&suites(&self.suites)?);
         config.features = features(shared_memory);
@@ -58,8 +61,10 @@ pub struct NativeService<'a> {
 pub struct NativeServerOptions<'a> {
     /// Its own id.
     pub server_id: String,
-    /// Who may connect.
+    /// Who may connect in EIPC/2.
     pub services: Vec<NativeService<'a>>,
+    /// Who may connect in v1; absent: nobody.
+    pub v1: Option<NativeV1Server<'a>>,
     /// Milliseconds a session lives; 0 for ever.
     pub ttl_ms: f64,
     /// Milliseconds for a whole handshake.
@@ -72,6 +77,7 @@ pub struct NativeServerOptions<'a> {
 #[napi]
 pub struct NativeServer {
     config: ServerConfig,
+    v1: Option<Arc<v1::ServerConfig>>,
 }
 
 /// What differs between the addresses of a server.
@@ -87,11 +93,17 @@ pub struct NativeAddressOptions {
 #[napi]
 pub struct NativeAddress {
     config: Arc<ServerConfig>,
+    v1: Option<Arc<v1::ServerConfig>>,
 }
 
 impl NativeAddress {
     pub(crate) fn config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.config)
+    }
+
+    /// What v1 clients are served by here, if any are.
+    pub(crate) fn v1(&self) -> Option<Arc<v1::ServerConfig>> {
+        self.v1.clone()
     }
 }
 
@@ -104,21 +116,19 @@ impl NativeServer {
         for service in &options.services {
             for key in &service.keys {
                 table
-                    .insert(&service.id, key.psk(), &service.capabilities)
+                    .insert(&service.id, key.psk()?, &service.capabilities)
                     .map_err(|error| exception(&error))?;
             }
         }
         let mut config = ServerConfig::new(&options.server_id, Box::new(table));
-        #[allow(
-            clippy::cast_possible_truncation,
-            clippy::cast_sign_loss,
-            reason = "saturating, validated in TypeScript"
-        )]
-        let ttl_ms = options.ttl_ms as u64;
-        config.ttl_ms = ttl_ms;
+        config.ttl_ms = milliseconds(options.ttl_ms);
         config.handshake_timeout = Duration::from_millis(options.handshake_timeout.into());
         config.allow_psk_only = options.allow_psk_only;
-        Ok(Self { config })
+        let v1 = match &options.v1 {
+            Some(v1) => Some(Arc::new(v1.config(&options.server_id, config.handshake_timeout)?)),
+            None => None,
+        };
+        Ok(Self { config, v1 })
     }
 
     /// Returns this server at an address.
@@ -127,7 +137,9 @@ impl NativeServer {
         let mut config = self.config.clone();
         config.suites = suites(&options.suites)?;
         config.features = features(options.shared_memory);
-        Ok(NativeAddress { config: Arc::new(config) })
+        // Shared memory is EIPC/2's.
+        let v1 = self.v1.clone().filter(|_| !options.shared_memory);
+        Ok(NativeAddress { config: Arc::new(config), v1 })
     }
 }
 
@@ -139,9 +151,11 @@ pub struct SessionInfo {
     pub service_id: String,
     /// The server's id.
     pub server_id: String,
-    /// 16 hexadecimal digits.
+    /// 16 hexadecimal digits; in v1 the token, or what frames carry instead of one.
     pub session_id: String,
-    /// Number of the suite.
+    /// 1 or 2.
+    pub protocol: u32,
+    /// Number of the suite; 0 in v1.
     pub suite: u32,
     /// What the client may do.
     pub capabilities: Vec<String>,
@@ -151,8 +165,10 @@ pub struct SessionInfo {
     pub max_frame: u32,
     /// Whether metas are binary.
     pub binary_meta: bool,
-    /// Bytes of a tag: what a record to send leaves room for.
-    pub tag_length: u32,
+    /// Bytes that a record to send leaves free behind its payload.
+    pub tail_length: u32,
+    /// In v1 the longest header without the bytes of a message's own strings; otherwise 0.
+    pub header_room: u32,
 }
 
 impl SessionInfo {
@@ -163,14 +179,26 @@ impl SessionInfo {
             service_id: session.service_id.clone(),
             server_id: session.server_id.clone(),
             session_id: format!("{:016x}", session.session_id),
+            protocol: 2,
             suite: u32::from(session.suite as u8),
             capabilities: session.capabilities.clone(),
             ttl_ms,
             max_frame: u32::try_from(session.max_frame).unwrap_or(u32::MAX),
             binary_meta: session.features.contains(Features::BINARY_META),
-            tag_length: u32::try_from(session.suite.tag_len()).unwrap_or(u32::MAX),
+            tail_length: u32::try_from(session.suite.tag_len()).unwrap_or(u32::MAX),
+            header_room: 0,
         }
     }
+}
+
+/// Milliseconds as JavaScript has them.
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "saturating, validated in TypeScript"
+)]
+pub(crate) const fn milliseconds(number: f64) -> u64 {
+    number as u64
 }
 
 /// The reason of an authenticated close by its number.

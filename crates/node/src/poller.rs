@@ -1,9 +1,9 @@
 //! Delivery on the event loop's own thread: spin for a moment after activity, then sleep on the doorbell.
 //!
-//! One poller per thread. A session that saw traffic joins the *hot* set; `uv_prepare` runs right before the loop would sleep
-//! and looks at the hot sessions' rings for a short, adaptive time, yielding the core while it does (docs/decisions/0002). What
-//! it finds is delivered on the spot. What it does not find parks: the session sets its waiting flag, looks once more, and the
-//! loop sleeps until the doorbell. Nothing here knows frames or sessions beyond the [`Spinning`] trait.
+//! One poller per thread. A session that saw traffic joins the *hot* set; right before the loop would sleep the poller looks at the
+//! hot sessions' rings for a short, adaptive time, yielding the core while it does (docs/decisions/0002). What it finds is delivered
+//! on the spot. What it does not find parks: the session sets its waiting flag, looks once more, and the loop sleeps until the
+//! doorbell. Nothing here knows frames or sessions beyond the [`Spinning`] trait, nor which event loop this is.
 
 use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
@@ -13,8 +13,9 @@ use napi::bindgen_prelude::*;
 use napi::sys;
 use napi_derive::napi;
 
+use crate::callback::Callback;
 use crate::cleanup;
-use crate::uv::{Handle, HandleKind, Uv};
+use crate::event_loop::{EventLoop, LibuvLoop, PlainLoop};
 
 /// How a session waits for its peer (`wait` of the options).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -48,12 +49,16 @@ const SPIN: Duration = Duration::from_micros(50);
 const PATIENCE: Duration = Duration::from_micros(200);
 /// The longest the loop is kept from its other work while messages keep coming.
 const TURN: Duration = Duration::from_micros(250);
+/// The longest it is kept from other work of which nothing is known.
+const SLICE: Duration = Duration::from_micros(20);
 /// Fruitless spins in a row after which spinning stops, until a doorbell shows that a wait was short again.
 const MISSES: u32 = 3;
 
 /// What the poller did so far.
 #[napi(object)]
 pub struct PollerStats {
+    /// Whether libuv's functions are used.
+    pub is_on_libuv: bool,
     /// Spins started.
     pub spins: f64,
     /// Spins that found something.
@@ -63,13 +68,13 @@ pub struct PollerStats {
 }
 
 pub(crate) struct PollerInner {
-    uv: Rc<Uv>,
-    prepare: RefCell<Option<Handle>>,
-    idle: RefCell<Option<Handle>>,
+    event_loop: Rc<dyn EventLoop>,
     hot: RefCell<Vec<Weak<dyn Spinning>>>,
     misses: Cell<u32>,
     /// How long to look now: grows with the waits that a doorbell ended, shrinks with those that looking ended.
     patience: Cell<Duration>,
+    /// Since when a look that other work interrupted has found nothing.
+    looking_since: Cell<Option<Instant>>,
     /// Since when the parked sessions have had nothing.
     waiting_since: Cell<Option<Instant>>,
     /// Streams: keep the loop turning until then.
@@ -88,8 +93,8 @@ pub(crate) trait Closing {
 }
 
 impl PollerInner {
-    pub(crate) fn uv(&self) -> &Rc<Uv> {
-        &self.uv
+    pub(crate) fn event_loop(&self) -> &dyn EventLoop {
+        &*self.event_loop
     }
 
     /// Registers what has to be closed when the environment ends.
@@ -108,18 +113,7 @@ impl PollerInner {
                 hot.push(Rc::downgrade(session));
             }
         }
-        if let Some(handle) = self.prepare.borrow().as_ref() {
-            handle.start();
-        }
-    }
-
-    fn set_turning(&self, prepare: bool, idle: bool) {
-        if let Some(handle) = self.prepare.borrow().as_ref() {
-            if prepare { handle.start() } else { handle.stop() }
-        }
-        if let Some(handle) = self.idle.borrow().as_ref() {
-            if idle { handle.start() } else { handle.stop() }
-        }
+        self.event_loop.look_before_sleep();
     }
 
     /// A doorbell rang. How long the wait was says whether looking for that long would have been better.
@@ -133,16 +127,16 @@ impl PollerInner {
     }
 
     /// Runs before the loop sleeps.
-    fn on_prepare(&self) {
-        // Our own idle handle must not make the loop look busy to itself.
-        self.set_turning(true, false);
+    fn look(&self) {
+        let is_blind = self.event_loop.has_other_work().is_none();
         let begun = Instant::now();
-        let mut since = begun;
+        let interrupted = self.looking_since.take();
+        let mut since = interrupted.unwrap_or(begun);
         let mut budget = self.budget();
         let mut has_polling = false;
         let mut has_patience = false;
         let mut round = 0_u32;
-        self.spins.set(self.spins.get() + u64::from(!budget.is_zero()));
+        self.spins.set(self.spins.get() + u64::from(interrupted.is_none() && !budget.is_zero()));
         let mut hot = self.hot_sessions();
         while !hot.is_empty() {
             let mut found = false;
@@ -160,8 +154,8 @@ impl PollerInner {
                 self.misses.set(0);
                 self.patience.set(self.patience.get().mul_f32(0.9).max(SPIN));
                 // JavaScript ran: whatever it started (timers, immediates, I/O) must not wait long.
-                if self.uv.backend_timeout() == 0 || now.duration_since(begun) >= TURN {
-                    self.set_turning(true, true);
+                if self.event_loop.has_other_work() != Some(false) || now.duration_since(begun) >= TURN {
+                    self.event_loop.look_again();
                     return;
                 }
                 since = now;
@@ -171,6 +165,11 @@ impl PollerInner {
             }
             if !has_patience || now.duration_since(since) >= budget {
                 break;
+            }
+            if is_blind && now.duration_since(begun) >= SLICE {
+                self.looking_since.set(Some(since));
+                self.event_loop.look_again();
+                return;
             }
             round = round.wrapping_add(1);
             if round.is_multiple_of(PAUSES_PER_YIELD) {
@@ -195,8 +194,9 @@ impl PollerInner {
         let hot = self.hot.take();
         let mut late = Vec::new();
         let mut kept: Vec<Weak<dyn Spinning>> = Vec::new();
+        let may_poll = self.event_loop.may_look_for_ever();
         for session in hot.iter().filter_map(Weak::upgrade) {
-            if session.wait() == Wait::Poll {
+            if session.wait() == Wait::Poll && may_poll {
                 kept.push(Rc::downgrade(&session));
                 continue;
             }
@@ -214,8 +214,11 @@ impl PollerInner {
         } else {
             self.turning_until.set(None);
         }
-        let goes_on = has_polling || is_turning || !late.is_empty();
-        self.set_turning(goes_on, goes_on);
+        if (has_polling && may_poll) || is_turning || !late.is_empty() {
+            self.event_loop.look_again();
+        } else {
+            self.event_loop.rest();
+        }
         for session in late {
             session.deliver();
         }
@@ -223,7 +226,7 @@ impl PollerInner {
 
     /// How long to look before giving up: nothing when the loop has other work, or when looking has not paid.
     fn budget(&self) -> Duration {
-        if self.misses.get() >= MISSES || self.uv.backend_timeout() == 0 {
+        if self.misses.get() >= MISSES || self.event_loop.has_other_work() == Some(true) {
             Duration::ZERO
         } else {
             self.patience.get()
@@ -233,16 +236,15 @@ impl PollerInner {
     /// Streams: keeps the loop from sleeping for the length of one spin, so that the next chunk is read without a slow wake.
     fn keep_turning(&self) {
         self.turning_until.set(Some(Instant::now() + SPIN));
-        self.set_turning(true, true);
+        self.event_loop.look_again();
     }
 
-    fn close(&self) {
+    fn close(&self, done: Box<dyn FnOnce()>) {
         let closers = self.closers.take();
         for closing in closers.iter().filter_map(Weak::upgrade) {
             closing.close_now();
         }
-        self.prepare.take();
-        self.idle.take();
+        self.event_loop.close(done);
     }
 }
 
@@ -250,6 +252,8 @@ impl PollerInner {
 #[napi]
 pub struct Poller {
     inner: Rc<PollerInner>,
+    /// The loop that `turn` is for.
+    plain: Option<Rc<PlainLoop>>,
 }
 
 impl Poller {
@@ -260,23 +264,30 @@ impl Poller {
 
 #[napi]
 impl Poller {
-    /// Attaches to the event loop of this thread.
+    /// Attaches to the event loop of this thread: through libuv if it may and can, otherwise through `turnLater`, which then has to
+    /// see to it that `turn` is called once, soon, after other work.
     #[napi(constructor)]
-    pub fn new(env: &Env) -> Result<Self> {
-        let mut event_loop = std::ptr::null_mut();
-        // SAFETY: the environment is the running one; the out-pointer is a local.
-        check_status!(unsafe { sys::napi_get_uv_event_loop(env.raw(), &mut event_loop) })?;
-        // SAFETY: Node's loop of this thread; every handle is closed by the cleanup hook below before the loop ends.
-        let uv = unsafe { Uv::find(event_loop.cast()) }.ok_or_else(|| {
-            Error::from_reason("this runtime exports no libuv: EIPC needs Node.js 20.19 or newer")
-        })?;
+    pub fn new(
+        env: &Env,
+        may_use_libuv: bool,
+        #[napi(ts_arg_type = "() => void")] turn_later: Unknown<'_>,
+    ) -> Result<Self> {
+        let mut plain = None;
+        let event_loop: Rc<dyn EventLoop> = match libuv_loop(env).filter(|_| may_use_libuv) {
+            Some(libuv) => Rc::new(libuv),
+            None => {
+                let turn_later = Callback::nested(env.raw(), turn_later.raw())?;
+                let made = Rc::new(PlainLoop::new(env, turn_later)?);
+                plain = Some(Rc::clone(&made));
+                made
+            }
+        };
         let inner = Rc::new(PollerInner {
-            uv: Rc::clone(&uv),
-            prepare: RefCell::new(None),
-            idle: RefCell::new(None),
+            event_loop,
             hot: RefCell::new(Vec::new()),
             misses: Cell::new(0),
             patience: Cell::new(SPIN),
+            looking_since: Cell::new(None),
             waiting_since: Cell::new(None),
             turning_until: Cell::new(None),
             spins: Cell::new(0),
@@ -285,26 +296,22 @@ impl Poller {
             closers: RefCell::new(Vec::new()),
         });
         let weak = Rc::downgrade(&inner);
-        let on_prepare = Box::new(move |_, _| {
+        inner.event_loop.on_look(Box::new(move || {
             if let Some(inner) = weak.upgrade() {
-                inner.on_prepare();
+                inner.look();
             }
-        });
-        let handle = |kind, action| {
-            Handle::new(&uv, kind, 0, action)
-                .map_err(|status| Error::from_reason(format!("the event loop refused a handle ({status})")))
-        };
-        *inner.prepare.borrow_mut() = Some(handle(HandleKind::Prepare, on_prepare)?);
-        *inner.idle.borrow_mut() = Some(handle(HandleKind::Idle, Box::new(|_, _| {}))?);
+        }))?;
         let closing = Rc::clone(&inner);
-        cleanup::before_exit(
-            env.raw(),
-            Box::new(move |done| {
-                closing.close();
-                closing.uv.when_drained(done);
-            }),
-        )?;
-        Ok(Self { inner })
+        cleanup::before_exit(env.raw(), Box::new(move |done| closing.close(done)))?;
+        Ok(Self { inner, plain })
+    }
+
+    /// Does what `turnLater` was called for.
+    #[napi]
+    pub fn turn(&self) {
+        if let Some(plain) = &self.plain {
+            plain.turn();
+        }
     }
 
     /// Streams: something was sent or received; do not let the loop sleep for a moment.
@@ -319,9 +326,22 @@ impl Poller {
         #[allow(clippy::cast_precision_loss, reason = "counters below 2^53")]
         let count = |cell: &Cell<u64>| cell.get() as f64;
         PollerStats {
+            is_on_libuv: self.plain.is_none(),
             spins: count(&self.inner.spins),
             hits: count(&self.inner.hits),
             parks: count(&self.inner.parks),
         }
     }
+}
+
+/// The loop of this thread through libuv; `None` where this runtime has none to call.
+fn libuv_loop(env: &Env) -> Option<LibuvLoop> {
+    let mut event_loop = std::ptr::null_mut();
+    // SAFETY: the environment is the running one; the out-pointer is a local.
+    let status = unsafe { sys::napi_get_uv_event_loop(env.raw(), &mut event_loop) };
+    if status != sys::Status::napi_ok || event_loop.is_null() {
+        return None;
+    }
+    // SAFETY: Node's loop of this thread; every handle is closed by the cleanup hook of the poller before the loop ends.
+    unsafe { LibuvLoop::find(event_loop.cast()) }
 }

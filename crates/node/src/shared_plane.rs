@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use eipc_core::{Code, Error, Kind, Lane, MetaKind, Opener, Sealer, Time};
-use eipc_shm::{Budget, Direction, Inbound, MemfdRegion, Outbound, PushError};
+use eipc_shm::{Budget, Direction, Inbound, Outbound, PushError, SystemSegment};
 
 use crate::batch::{Delivery, PREFIX, Record, flag};
 
@@ -21,15 +21,19 @@ const HEARTBEAT_RETRY: Duration = Duration::from_secs(60);
 pub(crate) struct SharedPlane {
     sealer: Sealer,
     opener: Opener,
-    outbound: Outbound<MemfdRegion>,
-    inbound: Inbound<MemfdRegion>,
+    outbound: Outbound<SystemSegment>,
+    inbound: Inbound<SystemSegment>,
     /// Not before this time is a heartbeat tried.
     heartbeats_from: Time,
 }
 
 impl SharedPlane {
     /// Takes the producer's seat of `sends` and the consumer's seat of the other direction.
-    pub(crate) fn new(region: MemfdRegion, sends: Direction, keys: (Sealer, Opener)) -> Result<Self, Error> {
+    pub(crate) fn new(
+        region: SystemSegment,
+        sends: Direction,
+        keys: (Sealer, Opener),
+    ) -> Result<Self, Error> {
         let (sealer, opener) = keys;
         let taken = |_| Error::new(Code::Internal, "a segment was used twice");
         let shortest = u32::try_from(16 + 24 + sealer.tag_len()).unwrap_or(u32::MAX);
@@ -90,7 +94,7 @@ impl SharedPlane {
         self.sealer.poll_deadline().max(self.heartbeats_from)
     }
 
-    /// Sends a heartbeat in every lane that has been silent for an hour, so that it changes its keys (docs/wire.md, "Epoch").
+    /// Sends a heartbeat in every lane that has been silent for an hour, so that it changes its keys (docs/wire.md, "Epochs").
     /// Returns whether the peer must be woken.
     pub(crate) fn push_heartbeats(&mut self, now: Time) -> (bool, Result<(), Error>) {
         if now < self.deadline() {

@@ -18,12 +18,12 @@ use crate::callback::Callback;
 use crate::clock;
 use crate::ended::Ended;
 use crate::error::{Outcome, exception, internal};
+use crate::event_loop::{READABLE, WRITABLE, Watch};
 use crate::hot;
 use crate::options::{self, NativeAddress, NativeClientOptions, SessionInfo};
 use crate::poller::{Closing, Poller, PollerInner, Spinning, Wait};
 use crate::shared_link::SharedLink;
 use crate::unix::UnixSocket;
-use crate::uv::{Handle, HandleKind, READABLE, WRITABLE};
 
 /// `state()`: the last of the four.
 const CLOSED: u32 = 3;
@@ -33,7 +33,7 @@ pub(crate) struct ShmInner {
     /// How it ended, once `link` is gone.
     ended: RefCell<Option<Ended>>,
     info: RefCell<Option<SessionInfo>>,
-    handle: RefCell<Option<Handle>>,
+    watch: RefCell<Option<Box<dyn Watch>>>,
     callback: Callback,
     poller: Rc<PollerInner>,
     wait: Wait,
@@ -58,7 +58,7 @@ impl ShmInner {
             link: RefCell::new(Some(link)),
             ended: RefCell::new(None),
             info: RefCell::new(None),
-            handle: RefCell::new(None),
+            watch: RefCell::new(None),
             callback,
             poller: Rc::clone(poller),
             wait,
@@ -66,16 +66,14 @@ impl ShmInner {
             itself: Weak::clone(itself),
         });
         let weak = Rc::downgrade(&inner);
-        let action = Box::new(move |_status: c_int, events: c_int| {
+        let on_ready = Box::new(move |events: c_int| {
             if let Some(inner) = weak.upgrade() {
                 inner.on_socket(events);
             }
         });
-        let handle = Handle::new(poller.uv(), HandleKind::Poll, descriptor, action).map_err(|status| {
-            Error::from_reason(format!("the event loop refused the control socket ({status})"))
-        })?;
-        handle.watch(interest);
-        *inner.handle.borrow_mut() = Some(handle);
+        let watch = poller.event_loop().watch(descriptor, on_ready)?;
+        watch.watch_for(interest);
+        *inner.watch.borrow_mut() = Some(watch);
         let closing: Weak<dyn Closing> = inner.itself.clone();
         poller.adopt(closing);
         Ok(inner)
@@ -119,9 +117,9 @@ impl ShmInner {
             let ended = slot.take().and_then(SharedLink::into_ended);
             *self.ended.borrow_mut() = ended;
             self.has_news.set(true);
-            self.handle.take();
-        } else if let Some(handle) = self.handle.borrow().as_ref() {
-            handle.watch(link.interest());
+            self.watch.take();
+        } else if let Some(watch) = self.watch.borrow().as_ref() {
+            watch.watch_for(link.interest());
         }
     }
 
@@ -212,7 +210,7 @@ impl Spinning for ShmInner {
 impl Closing for ShmInner {
     fn close_now(&self) {
         self.link.take();
-        self.handle.take();
+        self.watch.take();
         self.callback.release();
     }
 }
@@ -277,12 +275,10 @@ impl ShmSession {
     /// Makes the calls that run once per batch.
     #[napi]
     pub fn calls<'a>(&self, env: &'a Env) -> Result<ShmCalls<'a>> {
-        let made = |body| -> Result<Unknown<'a>> {
-            let raw = hot::function(env.raw(), Rc::clone(&self.inner), body)?;
-            // SAFETY: a live value of this environment, made just now.
-            unsafe { Unknown::from_napi_value(env.raw(), raw) }
-        };
-        Ok(ShmCalls { receive: made(ShmInner::receive)?, push: made(ShmInner::push)? })
+        Ok(ShmCalls {
+            receive: hot::function(env, &self.inner, ShmInner::receive)?,
+            push: hot::function(env, &self.inner, ShmInner::push)?,
+        })
     }
 
     /// Asks to be woken when the lane has room: true = it has room now, false = `onEvent` will come.
@@ -355,8 +351,8 @@ impl ShmSession {
     /// Lets the session keep the process alive, or not.
     #[napi]
     pub fn set_referenced(&self, referenced: bool) {
-        if let Some(handle) = self.inner.handle.borrow().as_ref() {
-            handle.set_referenced(referenced);
+        if let Some(watch) = self.inner.watch.borrow().as_ref() {
+            watch.set_referenced(referenced);
         }
     }
 }

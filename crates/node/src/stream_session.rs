@@ -1,23 +1,29 @@
-//! EIPC/2 over a byte stream that JavaScript owns: chunks in, messages and bytes to write out.
+//! A session over a byte stream that JavaScript owns: chunks in, messages and bytes to write out.
+//!
+//! The same for both protocols; what differs between them is in [`Protocol`].
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use eipc_core::crypto::random::Random;
+use eipc_core::v1::{self, StreamEnd};
 use eipc_core::wire::{Deframed, Deframer};
-use eipc_core::{CloseFrame, Code, Connection, Error as Fault, Received, State};
+use eipc_core::{ClientConfig, CloseFrame, Connection, Error as Fault, State, Time};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
-use crate::batch::{Delivery, PREFIX, Record, flag};
+use crate::batch::{Delivery, flag};
+use crate::bytes;
 use crate::clock;
 use crate::ended::Ended;
 use crate::error::{Outcome, exception};
 use crate::hot;
 use crate::options::{NativeAddress, NativeClientOptions, SessionInfo};
+use crate::protocol::Protocol;
+use crate::v1_options::{NativeV1Client, NativeV1Mac};
 
 pub(crate) struct StreamInner {
-    connection: RefCell<Connection>,
+    connection: RefCell<Protocol>,
     deframer: RefCell<Deframer>,
     random: Random,
     ended: RefCell<Option<Ended>>,
@@ -26,12 +32,12 @@ pub(crate) struct StreamInner {
 }
 
 impl StreamInner {
-    fn new(connection: Connection) -> Rc<Self> {
+    fn new(connection: Protocol, random: Random) -> Rc<Self> {
         let limit = connection.frame_limit();
         Rc::new(Self {
             connection: RefCell::new(connection),
             deframer: RefCell::new(Deframer::new(limit)),
-            random: Random::system(),
+            random,
             ended: RefCell::new(None),
             peer_close: RefCell::new(None),
             told_state: Cell::new(0),
@@ -48,12 +54,19 @@ impl StreamInner {
         if self.ended.borrow().is_none() {
             let mut connection = self.connection.try_borrow_mut().ok()?;
             let mut deframer = self.deframer.try_borrow_mut().ok()?;
+            let knew_peer = connection.knows_peer();
             if let Err(error) = self.take_frames(&mut connection, &mut deframer, &mut input, &mut delivery) {
                 let error = connection.abort(error, clock::now());
                 *self.ended.borrow_mut() = Some(Ended::by_fault(&error));
             }
             if connection.has_transmit() {
                 delivery.raise(flag::TRANSMIT);
+            }
+            if !knew_peer && connection.knows_peer() {
+                delivery.raise(flag::PEER);
+            }
+            if connection.has_answered_hello() {
+                delivery.raise(flag::RECOGNISED);
             }
         } else {
             input = &[]; // nothing after the end is read
@@ -69,7 +82,7 @@ impl StreamInner {
     /// Cuts frames out of `input` until it or the room for messages is used up.
     fn take_frames(
         &self,
-        connection: &mut Connection,
+        connection: &mut Protocol,
         deframer: &mut Deframer,
         input: &mut &[u8],
         delivery: &mut Delivery<'_>,
@@ -90,23 +103,12 @@ impl StreamInner {
             };
             let now = clock::now();
             let has_said_goodbye = connection.state() == State::Closing && self.peer_close.borrow().is_none();
-            delivery.describe(length, |frame| {
-                match connection.handle_frame(frame, &self.random, now)? {
-                    Received::Message(envelope) => Ok(Some(envelope)),
-                    Received::Progress | Received::Established => Ok(None),
-                    // Everything before the peer's X was on the stream before it, so it is described already.
-                    Received::Close(close) => {
-                        *self.peer_close.borrow_mut() = Some(close);
-                        Ok(None)
-                    }
-                    Received::Segment(_) => {
-                        Err(Fault::new(Code::Protocol, "an S frame outside shared memory"))
-                    }
-                }
-            })?;
+            if let Some(close) = connection.receive(delivery, length, &self.random, now)? {
+                *self.peer_close.borrow_mut() = Some(close);
+            }
             // Our X went first: the peer's is the answer, and the end.
             if has_said_goodbye && self.peer_close.borrow().is_some() {
-                connection.finish_close(None, now)?;
+                connection.finish_close(now)?;
             }
         }
     }
@@ -116,8 +118,8 @@ impl StreamInner {
         let length = arguments.number(1)?;
         let batch = arguments.bytes(0)?.get_mut(..length)?;
         let mut connection = self.connection.try_borrow_mut().ok()?;
-        match seal_batch(&mut connection, batch) {
-            Ok(()) => i32::try_from(batch.len()).ok(),
+        match connection.seal_batch(batch) {
+            Ok(sealed) => i32::try_from(sealed).ok(),
             Err(error) => Some(hot::failure(error.code)),
         }
     }
@@ -140,29 +142,16 @@ impl StreamInner {
             .map(|deadline| clock::milliseconds_between(clock::now(), deadline))
     }
 
-    fn end(&self, ended: Ended) {
-        self.ended.borrow_mut().get_or_insert(ended);
+    /// Runs `work` on the connection; what fails ends the session.
+    fn with(&self, work: impl FnOnce(&mut Protocol, Time) -> std::result::Result<(), Fault>) {
+        let done = work(&mut self.connection.borrow_mut(), clock::now());
+        if let Err(error) = done {
+            self.ended.borrow_mut().get_or_insert(Ended::by_fault(&error));
+        }
     }
 }
 
-/// Seals every record of `batch` where it lies; afterwards the batch is what goes on the wire.
-fn seal_batch(connection: &mut Connection, batch: &mut [u8]) -> std::result::Result<(), Fault> {
-    let (tag_length, _) = connection.record_limits().ok_or(Fault::from(Code::Closed))?;
-    let (now, mut stamp) = (clock::now(), None);
-    let mut rest = batch;
-    while !rest.is_empty() {
-        let record = Record::read(rest, tag_length)?;
-        let (bytes, behind) = rest.split_at_mut_checked(record.length).ok_or(Fault::from(Code::Internal))?;
-        record.stamp(bytes, &mut stamp);
-        let (prefix, frame) = bytes.split_first_chunk_mut::<PREFIX>().ok_or(Fault::from(Code::Internal))?;
-        connection.seal_record(record.kind, record.lane, record.meta_kind, record.meta_length, frame, now)?;
-        *prefix = u32::try_from(frame.len()).unwrap_or(u32::MAX).to_be_bytes();
-        rest = behind;
-    }
-    Ok(())
-}
-
-/// One EIPC/2 connection over a byte stream.
+/// One connection over a byte stream.
 #[napi]
 pub struct StreamSession {
     inner: Rc<StreamInner>,
@@ -176,9 +165,29 @@ pub struct StreamCalls<'a> {
         ts_type = "(chunk: Uint8Array, from: number, slab: Uint8Array, slabFrom: number, descriptors: Uint32Array) => number"
     )]
     pub receive: Unknown<'a>,
-    /// Seals the records of a batch in place; returns its length, or −(error value).
+    /// Seals the records of a batch in place; returns how many bytes at its front are to be written, or −(error value).
     #[napi(ts_type = "(batch: Uint8Array, length: number) => number")]
     pub seal: Unknown<'a>,
+}
+
+impl StreamSession {
+    pub(crate) fn begin_client(config: ClientConfig, random: Random) -> std::result::Result<Self, Fault> {
+        let connection = Connection::client(config, &random, clock::now())?;
+        Ok(Self { inner: StreamInner::new(Protocol::eipc2(connection), random) })
+    }
+
+    /// A server's side that serves EIPC/2 alone, with the randomness of a vector.
+    #[cfg(feature = "vectors")]
+    pub(crate) fn begin_server(config: std::sync::Arc<eipc_core::ServerConfig>, random: Random) -> Self {
+        let connection = Connection::server(config, clock::now());
+        Self { inner: StreamInner::new(Protocol::eipc2(connection), random) }
+    }
+
+    /// What it drives, for the vectors.
+    #[cfg(feature = "vectors")]
+    pub(crate) fn protocol(&self) -> &RefCell<Protocol> {
+        &self.inner.connection
+    }
 }
 
 #[napi]
@@ -186,40 +195,51 @@ impl StreamSession {
     /// Starts the client's side; its hello waits in `takeTransmit`.
     #[napi(factory)]
     pub fn client(options: NativeClientOptions) -> Result<Self, String> {
-        let config = options.config(false)?;
-        let connection =
-            Connection::client(config, &Random::system(), clock::now()).map_err(|error| exception(&error))?;
-        Ok(Self { inner: StreamInner::new(connection) })
+        Self::begin_client(options.config(false)?, Random::system()).map_err(|error| exception(&error))
     }
 
-    /// Starts the server's side.
+    /// Starts the client's side of v1 with its handshake; its first frame waits in `takeTransmit`.
+    #[napi(factory)]
+    pub fn v1_client(options: NativeV1Client) -> Result<Self, String> {
+        let connection = v1::Connection::client(options.config()?, clock::unix_nanoseconds(), clock::now())
+            .map_err(|error| exception(&error))?;
+        Ok(Self { inner: StreamInner::new(Protocol::v1(connection), Random::system()) })
+    }
+
+    /// Starts either side of v1 without a handshake: it is open at once.
+    #[napi(factory)]
+    pub fn v1_mac(options: NativeV1Mac) -> Result<Self, String> {
+        let connection =
+            v1::Connection::mac_only(options.config()?, clock::now()).map_err(|error| exception(&error))?;
+        Ok(Self { inner: StreamInner::new(Protocol::v1(connection), Random::system()) })
+    }
+
+    /// Starts the server's side. Where the address serves v1 too, the client's first frame decides.
     #[napi(factory)]
     #[must_use]
     pub fn server(address: &NativeAddress) -> Self {
-        Self { inner: StreamInner::new(Connection::server(address.config(), clock::now())) }
+        let now = clock::now();
+        Self { inner: StreamInner::new(Protocol::server(address, now), Random::system()) }
     }
 
     /// Makes the calls that run once per batch.
     #[napi]
     pub fn calls<'a>(&self, env: &'a Env) -> Result<StreamCalls<'a>> {
-        let made = |body| -> Result<Unknown<'a>> {
-            let raw = hot::function(env.raw(), Rc::clone(&self.inner), body)?;
-            // SAFETY: a live value of this environment, made just now.
-            unsafe { Unknown::from_napi_value(env.raw(), raw) }
-        };
-        Ok(StreamCalls { receive: made(StreamInner::receive)?, seal: made(StreamInner::seal)? })
+        Ok(StreamCalls {
+            receive: hot::function(env, &self.inner, StreamInner::receive)?,
+            seal: hot::function(env, &self.inner, StreamInner::seal)?,
+        })
     }
 
     /// Takes the control-plane bytes to write now: behind frames sealed earlier, before those sealed later.
-    #[napi]
-    #[must_use]
-    pub fn take_transmit(&self) -> Option<Uint8Array> {
+    #[napi(ts_return_type = "Uint8Array | null")]
+    pub fn take_transmit<'a>(&self, env: &'a Env) -> Result<Option<Unknown<'a>>> {
         let mut connection = self.inner.connection.borrow_mut();
         let mut bytes = Vec::new();
         while let Some(frame) = connection.poll_transmit() {
             bytes.extend_from_slice(&frame);
         }
-        (!bytes.is_empty()).then(|| Uint8Array::from(bytes))
+        (!bytes.is_empty()).then(|| bytes::copied(env, &bytes)).transpose()
     }
 
     /// Returns the milliseconds until `handleTimeout` must be called, −1 for never.
@@ -232,38 +252,39 @@ impl StreamSession {
     /// Tells the session that its time has come.
     #[napi]
     pub fn handle_timeout(&self) {
-        let handled = self.inner.connection.borrow_mut().handle_timeout(clock::now());
-        if let Err(error) = handled {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.handle_timeout(now));
     }
 
-    /// Tells the session that the stream has ended.
+    /// Tells the session that the stream has ended, or broke.
     #[napi]
-    pub fn handle_end(&self) {
-        let handled = self.inner.connection.borrow_mut().handle_end(clock::now());
-        if let Err(error) = handled {
-            self.inner.end(Ended::by_fault(&error));
-        }
+    pub fn handle_end(&self, is_broken: bool) {
+        let end = if self.inner.deframer.borrow().is_mid_frame() {
+            StreamEnd::InsideFrame
+        } else if is_broken {
+            StreamEnd::Broken
+        } else {
+            StreamEnd::Whole
+        };
+        self.inner.with(|connection, now| connection.handle_end(end, now));
     }
 
-    /// Starts the authenticated close (0 normal, 1 time, 2 revoked, 3 shutdown); idempotent.
+    /// Starts the close, which in EIPC/2 is authenticated (0 normal, 1 time, 2 revoked, 3 shutdown); idempotent.
     #[napi]
     pub fn close(&self, reason: u32) {
         let reason = crate::options::close_reason(reason);
-        let closed = self.inner.connection.borrow_mut().close(reason, None, clock::now());
-        if let Err(error) = closed {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.close(reason, now));
     }
 
-    /// Answers the peer's X, once everything before it was delivered.
+    /// Answers the peer's goodbye, once everything before it was delivered.
     #[napi]
     pub fn finish_close(&self) {
-        let finished = self.inner.connection.borrow_mut().finish_close(None, clock::now());
-        if let Err(error) = finished {
-            self.inner.end(Ended::by_fault(&error));
-        }
+        self.inner.with(|connection, now| connection.finish_close(now));
+    }
+
+    /// Gives this side another id before it has sent anything; only without a handshake. Throws otherwise.
+    #[napi]
+    pub fn rename(&self, own_id: String) -> Result<(), String> {
+        self.inner.connection.borrow_mut().rename(&own_id).map_err(|error| exception(&error))
     }
 
     /// 0 handshaking, 1 open, 2 closing, 3 closed.
@@ -277,7 +298,7 @@ impl StreamSession {
     #[napi]
     #[must_use]
     pub fn info(&self) -> Option<SessionInfo> {
-        self.inner.connection.borrow().session().map(SessionInfo::new)
+        self.inner.connection.borrow().info()
     }
 
     /// Returns how the session ended, once it has.
@@ -290,6 +311,9 @@ impl StreamSession {
             return Some(Outcome { is_hello_forged, ..ended.outcome() });
         }
         let is_over = connection.state() == State::Closed;
-        is_over.then(|| Ended::by_agreement(self.inner.peer_close.borrow().as_ref()).outcome())
+        is_over.then(|| match self.inner.peer_close.borrow().as_ref() {
+            None if connection.has_peer_closed() => Ended::by_peer().outcome(),
+            close => Ended::by_agreement(close).outcome(),
+        })
     }
 }

@@ -13,8 +13,8 @@ use napi_derive::napi;
 
 use crate::callback::Callback;
 use crate::error::{internal, system_exception};
+use crate::event_loop::{READABLE, Watch};
 use crate::poller::{Closing, Poller};
-use crate::uv::{Handle, HandleKind, READABLE};
 
 /// A connected socket on its way into a session.
 pub(crate) struct Connected {
@@ -92,13 +92,13 @@ impl UnixSocket {
 
 struct ListenerInner {
     listener: RefCell<Option<Listener>>,
-    handle: RefCell<Option<Handle>>,
+    watch: RefCell<Option<Box<dyn Watch>>>,
     callback: Callback,
 }
 
 impl Closing for ListenerInner {
     fn close_now(&self) {
-        self.handle.take();
+        self.watch.take();
         self.listener.take();
         self.callback.release();
     }
@@ -133,22 +133,18 @@ impl UnixListener {
         let callback = Callback::new(env.raw(), on_ready.raw(), "eipc:listen").map_err(internal)?;
         let inner = Rc::new(ListenerInner {
             listener: RefCell::new(Some(listener)),
-            handle: RefCell::new(None),
+            watch: RefCell::new(None),
             callback,
         });
         let weak = Rc::downgrade(&inner);
-        let action = Box::new(move |_: c_int, _: c_int| {
+        let on_ready = Box::new(move |_: c_int| {
             if let Some(inner) = weak.upgrade() {
                 inner.callback.call();
             }
         });
-        let handle = Handle::new(poller.inner().uv(), HandleKind::Poll, descriptor, action)
-            .map_err(|status| {
-                Error::from_reason(format!("the event loop refused the listening socket ({status})"))
-            })
-            .map_err(internal)?;
-        handle.watch(READABLE);
-        *inner.handle.borrow_mut() = Some(handle);
+        let watch = poller.inner().event_loop().watch(descriptor, on_ready).map_err(internal)?;
+        watch.watch_for(READABLE);
+        *inner.watch.borrow_mut() = Some(watch);
         let closing: Rc<dyn Closing> = Rc::<ListenerInner>::clone(&inner);
         let closing: Weak<dyn Closing> = Rc::downgrade(&closing);
         poller.inner().adopt(closing);
@@ -168,8 +164,8 @@ impl UnixListener {
     /// Lets the listener keep the process alive, or not.
     #[napi]
     pub fn set_referenced(&self, referenced: bool) {
-        if let Some(handle) = self.inner.handle.borrow().as_ref() {
-            handle.set_referenced(referenced);
+        if let Some(watch) = self.inner.watch.borrow().as_ref() {
+            watch.set_referenced(referenced);
         }
     }
 

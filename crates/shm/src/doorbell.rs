@@ -2,32 +2,30 @@
 //!
 //! Thin and without state: every call is one or a few system calls that never block and never raise SIGPIPE. Which
 //! byte is a doorbell and which a frame is the deframer's business, when to ring that of [`crate::Outbound`] and
-//! [`crate::Inbound`], and who may write is the owner's: one writer owns a socket.
-#![allow(unsafe_code, reason = "SO_PEERCRED: rustix cannot express a peer without a pid")]
+//! [`crate::Inbound`], and who may write is the owner's: one writer owns a socket. What Linux and macOS do differently
+//! is in `sys/`.
 
-use std::ffi::c_int;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::{error, fmt};
 
-use rustix::fs::Mode;
 use rustix::io::{Errno, retry_on_intr};
 use rustix::net::{
-    AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, SocketAddrUnix, SocketFlags, SocketType,
+    RecvAncillaryBuffer, RecvAncillaryMessage, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
+    SocketAddrUnix,
 };
+
+use crate::sys;
 
 /// The doorbell: the one byte at a frame boundary that is no length prefix.
 pub const DOORBELL: u8 = 1;
+/// Longest path of a socket in bytes.
+pub const PATH_MAX: usize = sys::PATH_MAX;
 
-/// Longest path of a socket in bytes: the kernel's 108 with the zero that other programs expect behind it.
-const PATH_MAX: usize = 107;
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
-
-const SEND: SendFlags = SendFlags::NOSIGNAL.union(SendFlags::DONTWAIT);
 
 /// Outcome of [`ring()`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -99,7 +97,7 @@ pub fn send_with_fd(socket: BorrowedFd<'_>, bytes: &[u8], fd: BorrowedFd<'_>) ->
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let bytes = [IoSlice::new(bytes)];
-    Ok(retry_on_intr(|| rustix::net::sendmsg(socket, &bytes, &mut control, SEND))?)
+    Ok(retry_on_intr(|| rustix::net::sendmsg(socket, &bytes, &mut control, sys::SEND))?)
 }
 
 /// Sends bytes without blocking and returns how many went.
@@ -107,7 +105,7 @@ pub fn send_with_fd(socket: BorrowedFd<'_>, bytes: &[u8], fd: BorrowedFd<'_>) ->
 /// # Errors
 /// `WouldBlock` if nothing went; otherwise what the system says.
 pub fn send_nonblocking(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
-    Ok(retry_on_intr(|| rustix::net::send(socket, bytes, SEND))?)
+    Ok(retry_on_intr(|| rustix::net::send(socket, bytes, sys::SEND))?)
 }
 
 /// Rings the peer: writes one byte. Only when nothing is queued for this socket, or the byte would enter a frame.
@@ -115,7 +113,7 @@ pub fn send_nonblocking(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usiz
 /// # Errors
 /// What the system says, other than that the peer is gone.
 pub fn ring(socket: BorrowedFd<'_>) -> io::Result<Rung> {
-    match retry_on_intr(|| rustix::net::send(socket, &[DOORBELL], SEND)) {
+    match retry_on_intr(|| rustix::net::send(socket, &[DOORBELL], sys::SEND)) {
         Ok(_) => Ok(Rung::Sent),
         Err(Errno::AGAIN) => Ok(Rung::WouldBlock),
         Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Ok(Rung::Gone),
@@ -134,22 +132,22 @@ pub fn ring(socket: BorrowedFd<'_>) -> io::Result<Rung> {
 /// # Errors
 /// [`ReceiveError::Descriptors`], with every descriptor closed, if one comes undue or two come.
 pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], accept_fd: bool) -> Result<Received, ReceiveError> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let (space, limit) =
-        if accept_fd { (space.as_mut_slice(), 1) } else { (Default::default(), buffer.len()) };
+    let mut space = [MaybeUninit::uninit(); sys::CONTROL_LEN];
+    let space = if accept_fd || sys::INSTALLS_UNASKED { space.as_mut_slice() } else { Default::default() };
+    let limit = if accept_fd { 1 } else { buffer.len() };
     let Some(buffer) = buffer.get_mut(..limit).filter(|buffer| !buffer.is_empty()) else {
         return Err(ReceiveError::System(io::ErrorKind::InvalidInput.into()));
     };
     let mut control = RecvAncillaryBuffer::new(space);
-    let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
     let mut buffers = [IoSliceMut::new(buffer)];
-    let message = match retry_on_intr(|| rustix::net::recvmsg(socket, &mut buffers, &mut control, flags)) {
-        Ok(message) => message,
-        Err(Errno::AGAIN) => return Ok(Received::WouldBlock),
-        // The peer went without having read all of ours. Whatever it had written was delivered before this error.
-        Err(Errno::CONNRESET) => return Ok(Received::End),
-        Err(errno) => return Err(ReceiveError::System(errno.into())),
-    };
+    let message =
+        match retry_on_intr(|| rustix::net::recvmsg(socket, &mut buffers, &mut control, sys::RECEIVE)) {
+            Ok(message) => message,
+            Err(Errno::AGAIN) => return Ok(Received::WouldBlock),
+            // The peer went without having read all of ours. Whatever it had written was delivered before this error.
+            Err(Errno::CONNRESET) => return Ok(Received::End),
+            Err(errno) => return Err(ReceiveError::System(errno.into())),
+        };
     // Taken out of the buffer first, all of them: what is not returned is closed by being dropped.
     let mut descriptors: Vec<OwnedFd> = Vec::new();
     for ancillary in control.drain() {
@@ -158,7 +156,7 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], accept_fd: bool) -> Re
         }
     }
     // Truncated: there were more than fit, or (without a buffer) there were any.
-    if message.flags.contains(ReturnFlags::CTRUNC) || descriptors.len() > 1 {
+    if message.flags.contains(ReturnFlags::CTRUNC) || descriptors.len() > usize::from(accept_fd) {
         return Err(ReceiveError::Descriptors);
     }
     if message.bytes == 0 {
@@ -172,38 +170,17 @@ pub fn receive(socket: BorrowedFd<'_>, buffer: &mut [u8], accept_fd: bool) -> Re
 /// # Errors
 /// What the system says; a socket that is not connected has no peer.
 pub fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<PeerCredentials> {
-    // The kernel's values for "nobody", in case it answered without filling in all.
-    let mut credentials = libc::ucred { pid: 0, uid: u32::MAX, gid: u32::MAX };
-    let mut len =
-        libc::socklen_t::try_from(size_of::<libc::ucred>()).map_err(|_| io::ErrorKind::InvalidInput)?;
-    // SAFETY: the descriptor is open as long as it is borrowed. The kernel writes at most `len` bytes to
-    // `credentials`, which has that many and is plain integers, and the length to `len`; both outlive the call.
-    let result: c_int = unsafe {
-        libc::getsockopt(
-            socket.as_raw_fd(),
-            libc::SOL_SOCKET,
-            libc::SO_PEERCRED,
-            (&raw mut credentials).cast(),
-            &raw mut len,
-        )
-    };
-    if result != 0 {
-        return Err(io::Error::last_os_error());
-    }
-    let pid = u32::try_from(credentials.pid).ok().filter(|pid| *pid != 0);
-    Ok(PeerCredentials { uid: credentials.uid, gid: credentials.gid, pid })
+    sys::peer_credentials(socket)
 }
 
-/// Listens on a path with these permissions (0o600: the owner alone). The socket never exists with others.
+/// Listens on a path with these permissions (0o600: the owner alone). Nobody can connect to it under others.
 ///
 /// # Errors
-/// `AddrInUse` if the path exists, `InvalidFilename` if it is longer than 107 bytes, otherwise what the system says.
+/// `AddrInUse` if the path exists, `InvalidFilename` if it is longer than [`PATH_MAX`], otherwise what the system says.
 pub fn listen(path: &Path, mode: u32) -> io::Result<OwnedFd> {
     let address = address(path)?;
-    let socket = stream_socket()?;
-    // Before bind: the inode that bind makes takes its permissions from the socket's.
-    rustix::fs::fchmod(&socket, Mode::from_raw_mode(mode))?;
-    rustix::net::bind(&socket, &address)?;
+    let socket = sys::stream_socket()?;
+    sys::bind(socket.as_fd(), &address, path, mode)?;
     rustix::net::listen(&socket, BACKLOG)?;
     Ok(socket)
 }
@@ -214,7 +191,7 @@ pub fn listen(path: &Path, mode: u32) -> io::Result<OwnedFd> {
 /// What the system says. A client that went away before it was accepted is no error.
 pub fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
     loop {
-        match rustix::net::accept_with(listener, SocketFlags::CLOEXEC | SocketFlags::NONBLOCK) {
+        match sys::accept(listener) {
             Ok(socket) => return Ok(Some(socket)),
             Err(Errno::INTR | Errno::CONNABORTED) => {}
             Err(Errno::AGAIN) => return Ok(None),
@@ -226,11 +203,11 @@ pub fn accept(listener: BorrowedFd<'_>) -> io::Result<Option<OwnedFd>> {
 /// Connects to a path.
 ///
 /// # Errors
-/// `WouldBlock` if the listener's queue is full (try again), `InvalidFilename` if the path is longer than 107 bytes,
-/// otherwise what the system says.
+/// `WouldBlock` if the listener's queue is full (try again; macOS refuses instead), `InvalidFilename` if the path is
+/// longer than [`PATH_MAX`], otherwise what the system says.
 pub fn connect(path: &Path) -> io::Result<OwnedFd> {
     let address = address(path)?;
-    let socket = stream_socket()?;
+    let socket = sys::stream_socket()?;
     retry_on_intr(|| rustix::net::connect(socket.as_fd(), &address))?;
     Ok(socket)
 }
@@ -242,9 +219,4 @@ fn address(path: &Path) -> io::Result<SocketAddrUnix> {
         1..=PATH_MAX => Ok(SocketAddrUnix::new(path)?),
         _ => Err(io::ErrorKind::InvalidFilename.into()),
     }
-}
-
-fn stream_socket() -> io::Result<OwnedFd> {
-    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-    Ok(rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?)
 }

@@ -197,6 +197,12 @@ mod tests {
     }
 
     #[test]
+    fn there_are_four_lanes() {
+        assert!(Lane::ALL.into_iter().all(|lane| Lane::from_index(lane.index()) == Some(lane)));
+        assert_eq!((Lane::from_index(4), Lane::from_index(usize::MAX)), (None, None));
+    }
+
+    #[test]
     fn a_capacity_must_be_a_power_of_two_in_range() {
         for (bad, good) in
             [(0, 4_096), (2_048, 4_096), (4_097, 8_192), (1 << 29, 1 << 28), (u32::MAX, 1 << 20)]

@@ -29,9 +29,9 @@ pub mod handover;
 pub mod layout;
 pub mod region;
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub mod doorbell;
-#[cfg(all(target_os = "linux", not(loom)))]
+#[cfg(all(unix, not(loom)))]
 pub mod listener;
 #[cfg(not(loom))]
 pub mod map;
@@ -41,11 +41,15 @@ mod fault;
 mod lanes;
 mod ring;
 mod sync;
+#[cfg(unix)]
+mod sys;
 
 pub use fault::{Fault, PushError, SeatTaken};
 pub use handover::{Offer, OfferError, Reason, Reply, SegmentKind};
 pub use lanes::{Budget, Inbound, Outbound};
 pub use layout::{ALL_LANES, Capacities, Direction, LANES, Lane, Layout};
-#[cfg(all(target_os = "linux", not(loom)))]
-pub use map::memfd::MemfdRegion;
+#[cfg(not(loom))]
+pub use map::OpenError;
+#[cfg(all(unix, not(loom)))]
+pub use map::{Created, Segment, SystemSegment};
 pub use region::{HeapRegion, Region};

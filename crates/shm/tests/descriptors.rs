@@ -19,8 +19,8 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use eipc_shm::doorbell::{ReceiveError, Received, receive, send_nonblocking, send_with_fd};
-use eipc_shm::map::memfd::{OpenError, create, open};
-use eipc_shm::{Capacities, Offer, Reason};
+use eipc_shm::map::memfd::MemfdRegion;
+use eipc_shm::{Capacities, Offer, OpenError, Reason, Segment, SystemSegment};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
@@ -34,8 +34,16 @@ fn descriptors() -> usize {
     fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
+fn capacities() -> Capacities {
+    Capacities::new([4_096; 8]).unwrap()
+}
+
 fn offer() -> Offer {
-    Offer::memfd(Capacities::new([4_096; 8]).unwrap(), 7)
+    Offer::memfd(capacities(), 7)
+}
+
+fn open(fd: OwnedFd, offer: &Offer, peer_uid: u32) -> Result<MemfdRegion, OpenError> {
+    MemfdRegion::open(offer, Some(fd), peer_uid)
 }
 
 fn uid() -> u32 {
@@ -73,11 +81,27 @@ fn a_right_segment_is_mapped_and_goes_without_a_trace() {
     let mappings = || maps().lines().filter(|line| line.contains("memfd:")).count();
     let before = (descriptors(), mappings());
     open(sealed(SEALS), &offer(), uid()).unwrap();
-    let (region, fd) = create(&offer()).unwrap();
+    let made = MemfdRegion::create(capacities(), 7).unwrap();
+    assert_eq!(made.offer, offer());
     assert_eq!(descriptors(), before.0 + 2);
-    let twin = open(fd, &offer(), uid()).unwrap();
-    drop((region, twin));
+    let twin = MemfdRegion::open(&made.offer, made.descriptor, uid()).unwrap();
+    drop((made.region, twin));
     assert_eq!((descriptors(), mappings()), before);
+}
+
+#[test]
+fn an_offer_without_its_descriptor_or_of_a_named_segment_is_refused() {
+    let _alone = alone();
+    let error = MemfdRegion::open(&offer(), None, uid()).unwrap_err();
+    assert!(matches!(error, OpenError::Missing), "{error}");
+    assert_eq!(error.reason(), Reason::Descriptor);
+    // Linux takes no named segment, not even with a descriptor that would do.
+    let named = Offer::named(capacities(), 7, "/eabcdefghijklmnopqrstuvwxyz").unwrap();
+    for fd in [None, Some(sealed(SEALS))] {
+        let error = SystemSegment::open(&named, fd, uid()).map(|_| ()).unwrap_err();
+        assert!(matches!(error, OpenError::Kind), "{error}");
+        assert_eq!(error.reason(), Reason::Descriptor);
+    }
 }
 
 #[test]
@@ -106,8 +130,9 @@ fn a_segment_of_another_size_is_refused() {
     let _alone = alone();
     let total = offer().total();
     for size in [0, 4_096, 12_288, total - 1, total + 1, total * 2] {
-        let header = if size == 0 { Vec::new() } else { offer().header_page() };
-        let fd = memory_file(MemfdFlags::CLOEXEC, size, &header, SEALS);
+        let page = offer().header_page();
+        let header = if size == 0 { &[][..] } else { &page };
+        let fd = memory_file(MemfdFlags::CLOEXEC, size, header, SEALS);
         assert!(matches!(refusal(fd), OpenError::Size), "{size}");
     }
 }
@@ -274,4 +299,15 @@ fn an_empty_buffer_is_an_error_and_not_the_end() {
         let result = receive(ours.as_fd(), &mut [], accept_fd);
         assert!(matches!(result, Err(ReceiveError::System(e)) if e.kind() == io::ErrorKind::InvalidInput));
     }
+}
+
+#[cfg(target_pointer_width = "32")]
+#[test]
+fn a_segment_larger_than_an_object_may_be_is_refused() {
+    let _alone = alone();
+    let largest = Capacities::new([1 << 28; 8]).unwrap();
+    let refused = MemfdRegion::create(largest, 7).unwrap_err();
+    assert_eq!(refused.kind(), io::ErrorKind::OutOfMemory);
+    assert_eq!(refused.raw_os_error(), None, "refused by us, not for lack of address space");
+    assert!(eipc_shm::HeapRegion::new(eipc_shm::Layout::new(largest)).is_err());
 }

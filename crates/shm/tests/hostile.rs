@@ -290,3 +290,33 @@ fn a_head_may_not_pass_what_was_published_even_if_more_was_written() {
     victim.raw.set_head(DIRECTION, Lane::P0, 4_096);
     assert!(matches!(outbound.try_reserve(Lane::P0, 2_040), Err(PushError::Fault(Fault::HeadBeyondTail))));
 }
+
+#[test]
+fn room_that_was_found_is_there_whatever_the_head_says_then() {
+    // A sequence number is taken between the question and the push: after a yes the push must not fail.
+    for (pushed, head) in [(0, 8), (0, u64::MAX), (2_048, 4_096), (2_048, 1)] {
+        let victim = Victim::new();
+        let mut outbound = victim.outbound();
+        for _ in 0..pushed / 2_048 {
+            assert!(outbound.push(Lane::P0, &[0; 2_040]).unwrap());
+        }
+        let _ = outbound.publish();
+        assert!(outbound.try_reserve(Lane::P0, 2_040).unwrap(), "exactly half a lane is free, or all of it");
+        victim.raw.set_head(DIRECTION, Lane::P0, head);
+        assert!(outbound.push(Lane::P0, &[0; 2_040]).unwrap(), "{pushed} {head}");
+    }
+}
+
+#[test]
+fn what_was_seen_stays_seen_when_the_tail_goes_back() {
+    let victim = Victim::new();
+    let mut inbound = victim.inbound();
+    victim.record(0, 56, 1);
+    victim.record(64, 56, 1);
+    victim.publish(128);
+    assert_eq!(inbound.next(Lane::P0), Ok(Some(56)));
+    inbound.copy_next(Lane::P0, &mut [0; 56]).unwrap();
+    victim.publish(64);
+    assert!(inbound.has_data(), "nobody falls asleep over a record that was published");
+    assert_eq!(inbound.next(Lane::P0), Ok(Some(56)));
+}

@@ -19,10 +19,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use common::{Dice, Raw, SHORTEST, counter_of, length, message};
-use eipc_shm::map::memfd::create;
+use eipc_shm::map::memfd::MemfdRegion;
+use eipc_shm::map::named::NamedRegion;
 use eipc_shm::{
-    ALL_LANES, Capacities, Direction, HeapRegion, Inbound, Lane, Layout, Offer, Outbound, PushError, Region,
+    ALL_LANES, Capacities, Direction, HeapRegion, Inbound, Lane, Layout, Outbound, PushError, Region, Segment,
 };
+use rustix::fs::Mode;
+use rustix::shm;
 
 const DIRECTION: Direction = Direction::ClientToServer;
 const CAPACITY: u32 = 4_096;
@@ -135,13 +138,21 @@ fn a_scribbler_on_the_heap_region_gets_only_faults_and_correct_data() {
     );
 }
 
-#[cfg(target_os = "linux")]
 #[test]
 fn a_scribbler_with_its_own_mapping_of_the_memfd_gets_only_faults_and_correct_data() {
-    let offer = Offer::memfd(Capacities::new([CAPACITY; 8]).unwrap(), 1);
     let make = || {
-        let (region, fd) = create(&offer).unwrap();
-        (region, Raw::map(fd.as_fd(), LEN))
+        let made = MemfdRegion::create(Capacities::new([CAPACITY; 8]).unwrap(), 1).unwrap();
+        (made.region, Raw::map(made.descriptor.unwrap().as_fd(), LEN))
+    };
+    survive(make, 200);
+}
+
+#[test]
+fn a_scribbler_with_its_own_mapping_of_the_named_segment_gets_only_faults_and_correct_data() {
+    let make = || {
+        let made = NamedRegion::create(Capacities::new([CAPACITY; 8]).unwrap(), 1).unwrap();
+        let fd = shm::open(made.offer.name(), shm::OFlags::RDWR, Mode::empty()).unwrap();
+        (made.region, Raw::map(fd.as_fd(), LEN))
     };
     survive(make, 200);
 }

@@ -9,10 +9,12 @@
     reason = "a test kit that cannot go on fails its test"
 )]
 
+mod change;
 pub mod heap;
 pub mod noise;
 mod pair;
 pub mod v1;
 pub mod vectors;
 
+pub use change::{changes, pieces};
 pub use pair::{End, Pair, Seen, meta, record};

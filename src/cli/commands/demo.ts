@@ -5,6 +5,8 @@
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { EXIT, CliError, SIGNAL_EXIT } from '../exit.js';
+import { watchInterruption } from '../interruption.js';
+import { parseNumber, wholeNumber } from '../numbers.js';
 import { Display } from '../demo/display.js';
 import { Progress } from '../demo/progress.js';
 import { rateProblem } from '../demo/recording.js';
@@ -27,8 +29,8 @@ What happens:
 Attack (--attack):
   An attacker in this process, who has no key, connects to every socket of the EAI process, and stands in the path of a
   decoy: a third process, with a service id and a key of its own, that makes one short session after the other. Tampering,
-  replay, reflection, deletion, downgrade and forgery are tried on each of its transports (unix, and the control socket of
-  shm), many times a second, at least once each. An attack is accepted if EAI or the decoy answered it with anything but
+  replay, reflection, deletion, downgrade and forgery are tried on each of its transports (unix, tcp, and the control
+  socket of shm), many times a second, at least once each. An attack is accepted if EAI or the decoy answered it with anything but
   the generic refusal, or delivered a message that was not sent so. The honest stream goes on beside it.
 
 Signals:
@@ -91,7 +93,7 @@ export function registerDemo(program: Command): void {
       `how much of the signal (default: ${GENERATED_SECONDS}, a file: all of it)`,
       parseSeconds,
     )
-    .option('--seed <integer>', 'which generated signal (default: 1)', parseSeed)
+    .option('--seed <integer>', 'which generated signal (default: 1)', wholeNumber(0, Number.MAX_SAFE_INTEGER))
     .option(
       '--attack',
       'let an attacker without a key try everything while the stream runs, and count what it achieves',
@@ -151,27 +153,6 @@ async function runDemo(plan: DemoPlan, { isJson }: { isJson: boolean }): Promise
 
 const SILENT: Observer = { started: () => undefined, eni: () => undefined, eai: () => undefined };
 
-type Ending = keyof typeof SIGNAL_EXIT;
-
-/** Turns the signals that end a program, and a reader that went away, into one abort. */
-function watchInterruption(): { signal: AbortSignal; reason: () => Ending | null; release: () => void } {
-  const controller = new AbortController();
-  let reason: Ending | null = null;
-  const handler = (name: Ending) => () => {
-    reason ??= name;
-    controller.abort();
-  };
-  const handlers = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map((name) => [name, handler(name)] as const);
-  const onClosedPipe = handler('SIGPIPE'); // Node ignores the signal itself
-  for (const [name, onSignal] of handlers) process.on(name, onSignal);
-  process.stdout.on('error', onClosedPipe);
-  const release = () => {
-    for (const [name, onSignal] of handlers) process.removeListener(name, onSignal);
-    process.stdout.removeListener('error', onClosedPipe);
-  };
-  return { signal: controller.signal, reason: () => reason, release };
-}
-
 function parseRate(value: string): number {
   const hertz = parseNumber(value);
   const problem = rateProblem(hertz);
@@ -183,15 +164,4 @@ function parseSeconds(value: string): number {
   const seconds = parseNumber(value);
   if (seconds > 0 && seconds <= MAX_SECONDS) return seconds;
   throw new InvalidArgumentError(`Give a number of seconds above 0 and up to ${MAX_SECONDS}.`);
-}
-
-function parseSeed(value: string): number {
-  const seed = /^\d+$/.test(value) ? Number(value) : Number.NaN;
-  if (Number.isSafeInteger(seed)) return seed;
-  throw new InvalidArgumentError('Give a whole number from 0 to 2^53 - 1.');
-}
-
-/** Reads a decimal number; NaN for anything else that `Number` would take (blanks, 0x10, Infinity). */
-function parseNumber(value: string): number {
-  return /^\d+(?:\.\d+)?$/.test(value) ? Number(value) : Number.NaN;
 }

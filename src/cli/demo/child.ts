@@ -40,4 +40,4 @@ function leaveToParent(): void {
   // The parent handles it.
 }
 
-await main();
+void main();

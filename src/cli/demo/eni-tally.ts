@@ -3,7 +3,7 @@
  */
 import type { BandPowers } from './bands.js';
 import type { Decision, Intent } from './decoder.js';
-import { Distribution } from './distribution.js';
+import { Distribution } from '../distribution.js';
 import type { EniTotals } from './reports.js';
 
 const LAST_INTENTS = 4;

@@ -1,7 +1,7 @@
 /** Percentiles in bounded memory. */
 import { expect, test } from 'vitest';
 
-import { Distribution } from '../../../src/cli/demo/distribution.js';
+import { Distribution } from '../../../src/cli/distribution.js';
 
 test('nothing recorded has no percentiles', () => {
   const empty = new Distribution({ resolution: 0.001, highest: 1e6 });

@@ -4,10 +4,9 @@
 //! twice under one key, so neither does a nonce. That it does not is `session`'s to keep.
 
 use super::CryptoError;
+use super::prepared::Prepared;
 use core::fmt;
-use core::hint::black_box;
 use ring::aead::{self, Aad, LessSafeKey, Nonce, UnboundKey};
-use zeroize::Zeroizing;
 
 /// Bytes of a tag.
 pub const TAG_LEN: usize = 16;
@@ -22,9 +21,11 @@ pub enum Cipher {
 }
 
 /// A key and iv for one direction of numbered frames.
-pub struct AeadKey {
+pub struct AeadKey(Prepared<KeyAndIv>);
+
+struct KeyAndIv {
     key: LessSafeKey,
-    iv: Zeroizing<[u8; 12]>,
+    iv: [u8; 12],
 }
 
 impl AeadKey {
@@ -33,7 +34,11 @@ impl AeadKey {
     /// # Errors
     /// [`CryptoError`] is not expected: both algorithms take 32 bytes.
     pub fn new(cipher: Cipher, key: &[u8; 32], iv: &[u8; 12]) -> Result<Self, CryptoError> {
-        Ok(Self { key: prepare(cipher.algorithm(), key)?, iv: Zeroizing::new(*iv) })
+        let prepare = || {
+            let key = UnboundKey::new(cipher.algorithm(), key).map_err(|_| CryptoError)?;
+            Ok(KeyAndIv { key: LessSafeKey::new(key), iv: *iv })
+        };
+        Prepared::new(prepare).map(Self)
     }
 
     /// Encrypts `text` in place and writes the tag of it and `aad`.
@@ -47,7 +52,8 @@ impl AeadKey {
         text: &mut [u8],
         tag: &mut [u8; TAG_LEN],
     ) -> Result<(), CryptoError> {
-        let made = self.key.seal_in_place_separate_tag(self.nonce(number), Aad::from(aad), text);
+        let KeyAndIv { key, iv } = self.0.key().ok_or(CryptoError)?;
+        let made = key.seal_in_place_separate_tag(nonce(iv, number), Aad::from(aad), text);
         *tag = *made.map_err(|_| CryptoError)?.as_ref().first_chunk().ok_or(CryptoError)?;
         Ok(())
     }
@@ -63,29 +69,11 @@ impl AeadKey {
         text: &mut [u8],
         tag: &[u8],
     ) -> Result<(), CryptoError> {
+        let KeyAndIv { key, iv } = self.0.key().ok_or(CryptoError)?;
         let tag = tag.try_into().map_err(|_| CryptoError)?;
-        self.key
-            .open_in_place_separate_tag(self.nonce(number), Aad::from(aad), tag, text, 0..)
+        key.open_in_place_separate_tag(nonce(iv, number), Aad::from(aad), tag, text, 0..)
             .map(drop)
             .map_err(|_| CryptoError)
-    }
-
-    fn nonce(&self, number: u64) -> Nonce {
-        let [_, _, _, _, low @ ..] = *self.iv;
-        let mut nonce = *self.iv;
-        let [_, _, _, _, out @ ..] = &mut nonce;
-        *out = (u64::from_be_bytes(low) ^ number).to_be_bytes();
-        Nonce::assume_unique_for_key(nonce)
-    }
-}
-
-impl Drop for AeadKey {
-    /// ring wipes nothing; a key of zeros in its place does (see `crypto::secret`).
-    fn drop(&mut self) {
-        if let Ok(zeros) = prepare(self.key.algorithm(), &[0; 32]) {
-            self.key = zeros;
-            black_box(&self.key);
-        }
     }
 }
 
@@ -104,8 +92,12 @@ impl Cipher {
     }
 }
 
-fn prepare(algorithm: &'static aead::Algorithm, key: &[u8; 32]) -> Result<LessSafeKey, CryptoError> {
-    UnboundKey::new(algorithm, key).map(LessSafeKey::new).map_err(|_| CryptoError)
+fn nonce(iv: &[u8; 12], number: u64) -> Nonce {
+    let [_, _, _, _, low @ ..] = *iv;
+    let mut nonce = *iv;
+    let [_, _, _, _, out @ ..] = &mut nonce;
+    *out = (u64::from_be_bytes(low) ^ number).to_be_bytes();
+    Nonce::assume_unique_for_key(nonce)
 }
 
 #[cfg(test)]
@@ -148,9 +140,9 @@ mod tests {
 
     #[test]
     fn the_number_fills_the_last_eight_bytes_of_the_nonce() {
-        let nonce = |number| *key(Cipher::Aes256Gcm).nonce(number).as_ref();
-        assert_eq!(nonce(0), IV);
-        assert_eq!(nonce(0x0506_0708_090a_0b0c), [1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
-        assert_eq!(nonce(3 << 62), [1, 2, 3, 4, 5 ^ 0xc0, 6, 7, 8, 9, 10, 11, 12]);
+        let filled = |number| *nonce(&IV, number).as_ref();
+        assert_eq!(filled(0), IV);
+        assert_eq!(filled(0x0506_0708_090a_0b0c), [1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0]);
+        assert_eq!(filled(3 << 62), [1, 2, 3, 4, 5 ^ 0xc0, 6, 7, 8, 9, 10, 11, 12]);
     }
 }

@@ -33,8 +33,7 @@ pub fn expand<const N: usize>(key: &Secret<32>, label: &[&[u8]]) -> Result<Secre
 /// [`CryptoError`] when `out` is longer than 255 × 32 bytes.
 pub fn expand_into(key: &Secret<32>, label: &[&[u8]], out: &mut [u8]) -> Result<(), CryptoError> {
     let prk = hkdf::Prk::new_less_safe(hkdf::HKDF_SHA256, key.expose());
-    let okm = prk.expand(label, Length(out.len())).map_err(|_| CryptoError)?;
-    okm.fill(out).map_err(|_| CryptoError)
+    prk.expand(label, Length(out.len())).and_then(|okm| okm.fill(out)).map_err(|_| CryptoError)
 }
 
 /// How ring wants to hear a length.
@@ -59,5 +58,12 @@ mod tests {
         let okm = expand::<42>(&prk, &[&info]).unwrap();
         assert_eq!(okm.expose()[..4], [0x3c, 0xb2, 0x5f, 0x25]);
         assert_eq!(okm.expose()[38..], [0x87, 0x18, 0x58, 0x65]);
+    }
+
+    #[test]
+    fn no_more_than_255_blocks_are_expanded() {
+        let key = extract(b"salt", b"input").unwrap();
+        assert_eq!(expand_into(&key, &[b"label"], &mut [0; 255 * 32]), Ok(()));
+        assert_eq!(expand_into(&key, &[b"label"], &mut [0; 255 * 32 + 1]), Err(CryptoError));
     }
 }

@@ -2,21 +2,23 @@
 //!
 //! The two key blocks are hashed once, when the key is made; a frame costs only its own bytes.
 
+use super::prepared::Prepared;
+use core::convert::Infallible;
 use core::fmt;
-use core::hint::black_box;
 use ring::hmac;
 
 /// Bytes of a tag.
 pub const TAG_LEN: usize = 32;
 
 /// A key for HMAC-SHA256.
-pub struct MacKey(hmac::Key);
+pub struct MacKey(Prepared<hmac::Key>);
 
 impl MacKey {
     /// Prepares a key.
     #[must_use]
     pub fn new(key: &[u8]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, key))
+        let Ok(prepared) = Prepared::new(|| Ok::<_, Infallible>(hmac::Key::new(hmac::HMAC_SHA256, key)));
+        Self(prepared)
     }
 
     /// Returns the tag of `message`.
@@ -29,8 +31,9 @@ impl MacKey {
 
     /// Writes the tag of `message` to `tag`.
     pub fn sign_into(&self, message: &[u8], tag: &mut [u8; TAG_LEN]) {
+        let made = self.0.key().map(|key| hmac::sign(key, message));
         // ring's tag of SHA-256 has exactly this length.
-        if let Some(bytes) = hmac::sign(&self.0, message).as_ref().first_chunk() {
+        if let Some(bytes) = made.as_ref().and_then(|made| made.as_ref().first_chunk()) {
             *tag = *bytes;
         }
     }
@@ -38,15 +41,7 @@ impl MacKey {
     /// Tells in constant time whether `tag` is the tag of `message`.
     #[must_use]
     pub fn verify(&self, message: &[u8], tag: &[u8]) -> bool {
-        hmac::verify(&self.0, message, tag).is_ok()
-    }
-}
-
-impl Drop for MacKey {
-    /// ring wipes nothing; a key of zeros in its place does (see `crypto::secret`).
-    fn drop(&mut self) {
-        self.0 = hmac::Key::new(hmac::HMAC_SHA256, &[0; TAG_LEN]);
-        black_box(&self.0);
+        self.0.key().is_some_and(|key| hmac::verify(key, message, tag).is_ok())
     }
 }
 

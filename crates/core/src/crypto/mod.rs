@@ -7,6 +7,7 @@ pub mod agreement;
 pub mod digest;
 pub mod kdf;
 pub mod mac;
+mod prepared;
 pub mod random;
 pub mod secret;
 

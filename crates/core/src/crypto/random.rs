@@ -22,7 +22,7 @@ impl Random {
         Self(Source::System(SystemRandom::new()))
     }
 
-    /// Hands out `bytes` in order and fails when they are used up. For vectors only.
+    /// Hands out `bytes` in order and fails when fewer are left than a draw needs. For vectors only.
     #[cfg(feature = "deterministic")]
     #[must_use]
     pub fn fixed(bytes: &[u8]) -> Self {
@@ -39,9 +39,12 @@ impl Random {
             #[cfg(feature = "deterministic")]
             Source::Fixed(bytes) => {
                 let mut bytes = bytes.lock().map_err(|_| CryptoError)?;
-                for slot in out {
-                    *slot = bytes.pop_front().ok_or(CryptoError)?;
+                // What is not enough stays for a smaller draw: so a caller that goes on is found out.
+                if bytes.len() < out.len() {
+                    return Err(CryptoError);
                 }
+                let drawn = ..out.len();
+                out.iter_mut().zip(bytes.drain(drawn)).for_each(|(slot, byte)| *slot = byte);
                 Ok(())
             }
         }

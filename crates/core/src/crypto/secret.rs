@@ -1,9 +1,7 @@
 //! Memory for secrets: wiped on drop, silent in Debug.
 //!
 //! A secret lives on the heap, so that moving it leaves no copy on the stack. Deliberately no `Clone`, no
-//! comparison, no conversion to text. ring's own key types (`crypto::mac`, `crypto::aead`) wipe nothing:
-//! they are overwritten with a key of zeros when dropped, and kept where they are not moved
-//! (`session::frame_key`). What ring leaves on the stack while it prepares a key is out of reach.
+//! comparison, no conversion to text. Keys that ring has prepared are in `crypto::prepared`.
 
 use core::fmt;
 use zeroize::{Zeroize, Zeroizing};
@@ -79,5 +77,15 @@ mod tests {
         });
         assert_eq!(format!("{secret:?}"), "Ok(Secret)");
         assert_eq!(format!("{:?}", SecretBytes::new(vec![0xab; 3])), "SecretBytes");
+    }
+
+    #[test]
+    fn what_could_not_be_filled_is_no_secret() {
+        assert!(Secret::<4>::fill(|_| Err(())).is_err());
+        let filled = Secret::<4>::fill(|out| {
+            out.fill(7);
+            Ok::<(), ()>(())
+        });
+        assert_eq!(filled.unwrap().expose(), &[7; 4]);
     }
 }

@@ -7,6 +7,9 @@ use super::Priority;
 use crate::error::{Code, Error, Result};
 use std::borrow::Cow;
 
+/// The longest string of a meta, in bytes.
+pub(crate) const MAX_STRING_LEN: usize = 255;
+
 /// How the payload's bytes are to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Default)]
 #[repr(u8)]
@@ -71,7 +74,7 @@ impl Meta<'_> {
     /// without a timestamp to measure it from.
     pub fn check(&self) -> Result<()> {
         for text in [&self.source, &self.request_id, &self.capability, &self.route] {
-            if text.len() > 255 {
+            if text.len() > MAX_STRING_LEN {
                 return Err(Error::new(Code::BadHeader, "meta string above 255 bytes"));
             }
             if !is_clean(text) {

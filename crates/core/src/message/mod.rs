@@ -8,7 +8,7 @@ mod meta;
 mod priority;
 
 pub use kind::Kind;
+pub(crate) use meta::{MAX_STRING_LEN, check_age, is_clean};
 pub use meta::{Meta, PayloadFormat};
-pub(crate) use meta::{check_age, is_clean};
 pub(crate) use priority::PerLane;
 pub use priority::{Lane, Priority};

@@ -245,6 +245,31 @@ mod tests {
     }
 
     #[test]
+    fn a_stranger_to_the_table_takes_the_place_of_the_key_longest_unused() {
+        // The attacker holds many keys and wants the server to remember them all, or to forget the others.
+        let server = server(AdmissionLimits::default());
+        let admit = |key: usize, now: usize| {
+            let number = u32::try_from(now).unwrap();
+            HalfOpen::admit(&server, key as u64, nonce(number), Time(now as u64)).unwrap()
+        };
+        let count = || server.shared.shared().keys.len();
+        let has = |key: u64| server.shared.shared().keys.contains_key(&key);
+        // Key 0 is the oldest, but one of its handshakes is under way.
+        let under_way = admit(0, 0);
+        for key in 1..MAX_KEYS {
+            drop(admit(key, key));
+        }
+        assert_eq!(count(), MAX_KEYS);
+        drop(admit(2, MAX_KEYS));
+        assert_eq!(count(), MAX_KEYS, "a key that is known needs no place");
+        drop(admit(MAX_KEYS, MAX_KEYS + 1));
+        assert_eq!((count(), has(0), has(1), has(2)), (MAX_KEYS, true, false, true));
+        drop(under_way);
+        drop(admit(MAX_KEYS + 1, MAX_KEYS + 2));
+        assert_eq!((count(), has(0), has(2)), (MAX_KEYS, false, true));
+    }
+
+    #[test]
     fn a_session_id_is_unique_while_it_lives() {
         let server = server(AdmissionLimits::default());
         let ids =
@@ -253,5 +278,7 @@ mod tests {
         assert_eq!(LiveSession::register(&server, &ids(&[7, 0, 9])).unwrap().id(), 9);
         drop(first);
         assert_eq!(LiveSession::register(&server, &ids(&[7])).unwrap().id(), 7);
+        let exhausted = LiveSession::register(&server, &ids(&[])).map(|live| live.id());
+        assert_eq!(exhausted, Err(no_randomness()));
     }
 }

@@ -161,6 +161,16 @@ mod tests {
         }
         assert!(Alert::is_unprotected(&Alert::HandshakeRefused.unprotected_frame()));
         assert!(!Alert::is_unprotected(b"EIPC"));
+        let good = Alert::HandshakeRefused.unprotected_frame();
+        for at in 0..PREAMBLE_LEN {
+            let mut other = good.clone();
+            other[at] ^= 1;
+            assert!(!Alert::is_unprotected(&other), "byte {at}");
+        }
+        for length in [PREAMBLE_LEN, PREAMBLE_LEN + 3] {
+            assert!(!Alert::is_unprotected(&good[..length]));
+        }
+        assert!(!Alert::is_unprotected(&[&good[..], &[0]].concat()));
     }
 
     #[test]

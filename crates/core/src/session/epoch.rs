@@ -67,7 +67,7 @@ impl LaneKeys {
         if self.epoch.checked_add(1) != Some(epoch) {
             return Err(Error::new(Code::Integrity, "no key for this epoch"));
         }
-        let next = self.next()?;
+        let next = self.next(epoch)?;
         next.key.open(sequence, signed, tag).map_err(|_| FORGED)?;
         *self = next;
         Ok(())
@@ -79,13 +79,11 @@ impl LaneKeys {
         self.key.seal(sequence, signed, tag).map_err(internal)
     }
 
-    /// Derives the keys of the next epoch without moving.
-    fn next(&self) -> Result<Self> {
-        const NO_KEY: Error = Error::new(Code::Integrity, "the lane has no further epoch");
-        let epoch = self.epoch.checked_add(1).ok_or(NO_KEY)?;
+    /// Derives the keys of the next epoch, which is `epoch`, without moving.
+    fn next(&self, epoch: u16) -> Result<Self> {
         let derived;
         let (traffic, future) = match &self.future {
-            Future::Ended => return Err(NO_KEY),
+            Future::Ended => return Err(Error::new(Code::Integrity, "the lane has no further epoch")),
             Future::Once(traffic) => (traffic, Future::Ended),
             Future::Epochs(master) => {
                 let master = master.next()?;
@@ -99,15 +97,14 @@ impl LaneKeys {
 
     /// Wipes the master secret and keeps no more than one move: for a lane that has one frame to go and
     /// would otherwise hold every later epoch's keys within reach.
-    pub(crate) fn forget_master(&mut self) -> Result<()> {
+    pub(crate) fn forget_master(&mut self) {
         if let Future::Epochs(master) = &self.future {
-            self.future = if self.epoch == u16::MAX {
-                Future::Ended
-            } else {
-                Future::Once(master.next()?.traffic(self.scope.plane, self.scope.direction)?)
+            let derive = || master.next()?.traffic(self.scope.plane, self.scope.direction);
+            self.future = match self.epoch {
+                u16::MAX => Future::Ended,
+                _ => derive().map_or(Future::Ended, Future::Once),
             };
         }
-        Ok(())
     }
 }
 
@@ -178,13 +175,16 @@ impl SendLane {
 
     #[cold]
     fn move_on(&mut self, may_stay: bool, now: Time) -> Result<()> {
-        if self.keys.epoch == u16::MAX || matches!(self.keys.future, Future::Ended) {
-            let error = Error::new(Code::Expired, "the lane has used all its epochs");
-            return if may_stay { Ok(()) } else { Err(error) };
+        let has_ended = matches!(self.keys.future, Future::Ended);
+        match self.keys.epoch.checked_add(1).filter(|_| !has_ended) {
+            Some(next) => {
+                self.keys = self.keys.next(next)?;
+                self.begin_epoch(now);
+                Ok(())
+            }
+            None if may_stay => Ok(()),
+            None => Err(Error::new(Code::Expired, "the lane has used all its epochs")),
         }
-        self.keys = self.keys.next()?;
-        self.begin_epoch(now);
-        Ok(())
     }
 
     fn begin_epoch(&mut self, now: Time) {
@@ -200,8 +200,8 @@ impl SendLane {
         self.bytes_left = self.bytes_left.saturating_sub(bytes as u64);
     }
 
-    pub(crate) fn forget_master(&mut self) -> Result<()> {
-        self.keys.forget_master()
+    pub(crate) fn forget_master(&mut self) {
+        self.keys.forget_master();
     }
 
     /// Changes the limits of this epoch and the later ones; for tests, which cannot send 2^24 frames.
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(lane.prepare(false, Time(0)).unwrap_err().code, Code::Expired);
         assert_eq!(lane.prepare(true, Time(0)), Ok(()));
         assert_eq!((lane.keys().epoch(), lane.counter()), (u16::MAX, 1 << 16));
-        lane.forget_master().unwrap();
+        lane.forget_master();
         assert_eq!(lane.prepare(false, Time(0)).unwrap_err().code, Code::Expired);
         // The receiver knows no epoch behind it either, and does not begin again.
         let sequence = Sequence::new(Lane::P0, 1);
@@ -294,5 +294,30 @@ mod tests {
         lane.set_limits(Limits { frames: u64::MAX, bytes: 100, age });
         assert_eq!(lane.due(), Time(60_000_000_000));
         assert_eq!((send(&mut lane, 99, 0), send(&mut lane, 99, 0), send(&mut lane, 99, 0)), (0, 0, 1));
+    }
+
+    #[test]
+    fn a_lane_without_its_master_moves_once_and_then_only_closes() {
+        let mut lane = lane(Suite::HmacSha256);
+        lane.set_limits(Limits { frames: 1, ..Limits::of(Suite::HmacSha256) });
+        lane.forget_master();
+        assert_eq!((send(&mut lane, 64, 0), send(&mut lane, 64, 0)), (0, 1));
+        assert_eq!(lane.prepare(false, Time(0)).unwrap_err().code, Code::Expired);
+        assert_eq!(lane.prepare(true, Time(0)), Ok(()));
+        assert_eq!(lane.keys().epoch(), 1);
+    }
+
+    #[test]
+    fn what_has_no_room_for_a_header_or_tag_is_not_sealed() {
+        let sequence = Sequence::new(Lane::P0, 1);
+        for (suite, frame_len, tag_len) in [
+            (Suite::HmacSha256, 64, 31),
+            (Suite::Aes256Gcm, 39, 16),
+            (Suite::Aes256Gcm, 64, 15),
+            (Suite::ChaCha20Poly1305, 39, 16),
+        ] {
+            let sealed = lane(suite).keys().seal(sequence, &mut vec![0; frame_len], &mut vec![0; tag_len]);
+            assert_eq!(sealed.unwrap_err().code, Code::Internal, "{suite:?} {frame_len} {tag_len}");
+        }
     }
 }

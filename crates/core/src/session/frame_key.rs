@@ -11,21 +11,18 @@ use crate::crypto::aead::{AeadKey, Cipher};
 use crate::crypto::mac::MacKey;
 use crate::wire::limits::{PREAMBLE_LEN, SEC_HEADER_LEN};
 
-/// The key of a suite. On the heap, so that moving a session leaves no copy of it behind.
+/// The key of a suite.
 pub(crate) enum FrameKey {
-    Mac(Box<MacKey>),
-    Aead(Box<AeadKey>),
+    Mac(MacKey),
+    Aead(AeadKey),
 }
 
 impl FrameKey {
     /// Prepares the key of `suite`.
     pub(crate) fn new(suite: Suite, traffic: &Traffic) -> Result<Self, CryptoError> {
-        let aead = |cipher| {
-            let key = AeadKey::new(cipher, traffic.key.expose(), traffic.iv.expose())?;
-            Ok(Self::Aead(Box::new(key)))
-        };
+        let aead = |cipher| AeadKey::new(cipher, traffic.key.expose(), traffic.iv.expose()).map(Self::Aead);
         match suite {
-            Suite::HmacSha256 => Ok(Self::Mac(Box::new(MacKey::new(traffic.key.expose())))),
+            Suite::HmacSha256 => Ok(Self::Mac(MacKey::new(traffic.key.expose()))),
             Suite::ChaCha20Poly1305 => aead(Cipher::ChaCha20Poly1305),
             Suite::Aes256Gcm => aead(Cipher::Aes256Gcm),
         }

@@ -78,7 +78,13 @@ mod tests {
         let mut table = KeyTable::new();
         table.insert("a", Arc::clone(&psk), &[]).unwrap();
         assert_eq!(table.insert("b", Arc::clone(&psk), &[]).unwrap_err().code, Code::Key);
-        assert_eq!(table.insert("B", Arc::clone(&psk), &[]).unwrap_err().code, Code::Key);
+        for wrong in ["", "B", "a b", &"x".repeat(65)] {
+            let unused = Arc::new(Psk::new(&[0x82; 32]).unwrap());
+            assert_eq!(table.insert(wrong, unused, &[]).unwrap_err().code, Code::Key, "{wrong:?}");
+        }
+        table.insert("a", Arc::clone(&psk), &["ui:control".into()]).unwrap();
+        let capabilities = table.find("a", psk.key_id()).unwrap().capabilities;
+        assert_eq!(*capabilities, ["ui:control"], "the same service may say so again");
         assert!(table.find("a", psk.key_id()).is_some());
         assert!(table.find("b", psk.key_id()).is_none());
         table.remove(psk.key_id());
@@ -87,11 +93,13 @@ mod tests {
 
     #[test]
     fn short_keys_and_phrases_are_refused() {
-        let code = |key: &[u8]| Psk::new(key).map(drop).map_err(|error| error.code);
-        assert_eq!(code(&[0x81; 31]), Err(Code::Key));
-        assert_eq!(code(&[]), Err(Code::Key));
-        assert_eq!(code(b"correct horse battery staple, and more\n"), Err(Code::Key));
-        assert_eq!(code(&[0x81; 32]), Ok(()));
+        let made = |key: &[u8]| Psk::new(key).map(drop);
+        let short = |length| Err(Error::with(Code::Key, format!("{length} bytes, at least 32 are needed")));
+        let phrase = Err(Error::new(Code::Key, "the key consists of printable characters only"));
+        assert_eq!((made(&[0x81; 31]), made(&[]), made(&[b'a'; 31])), (short(31), short(0), short(31)));
+        assert_eq!(made(b"correct horse battery staple, and more\n"), phrase);
+        assert_eq!(made(&[b'a'; 32]), phrase);
+        assert_eq!(made(&[0x81; 32]), Ok(()));
         assert!(Psk::dangerous_passphrase(b"correct horse battery staple, and more").is_ok());
         assert!(Psk::dangerous_passphrase(b"correct horse").is_err());
     }

@@ -103,8 +103,8 @@ impl Opener {
     }
 
     /// Keeps one more move for each lane and wipes what leads further.
-    pub(crate) fn forget_master(&mut self) -> Result<()> {
-        self.keys.iter_mut().try_for_each(LaneKeys::forget_master)
+    pub(crate) fn forget_master(&mut self) {
+        self.keys.iter_mut().for_each(LaneKeys::forget_master);
     }
 }
 
@@ -245,8 +245,8 @@ mod tests {
     fn without_its_master_a_lane_moves_once_more() {
         let forger = forger(Plane::Stream, true);
         let mut opener = forger.opener();
-        opener.forget_master().unwrap();
-        opener.forget_master().unwrap();
+        opener.forget_master();
+        opener.forget_master();
         let mut send = |counter, epoch| {
             let header = SecHeader { sequence: Sequence::new(Lane::P0, counter), epoch, ..forger.header() };
             forger.send(&mut opener, b'i', header, &meta(Priority::P1))
@@ -293,6 +293,10 @@ mod tests {
             (5, 4, Some(Code::Sequence)),
             (5, 6, None),
             (5, 7, Some(Code::Sequence)),
+            ((1 << 32) - 1, 0, Some(Code::Sequence)),
+            ((1 << 32) - 1, 1 << 32, None),
+            (1 << 32, 1, Some(Code::Sequence)),
+            (1 << 32, (1 << 32) + 1, None),
             (crate::session::sec_header::MAX_COUNTER, 0, Some(Code::Sequence)),
         ] {
             let forger = forger(Plane::SharedMemory, true);
@@ -332,14 +336,19 @@ mod tests {
     fn control_frames_have_the_empty_meta_and_nothing_else() {
         let forger = forger(Plane::Stream, true);
         for kind in *b"XES" {
-            let send = |header: SecHeader, meta: &[u8]| forger.send(&mut forger.opener(), kind, header, meta);
-            let json = |meta: &[u8]| send(SecHeader { meta_kind: 0, ..forger.header() }, meta);
-            assert_eq!(json(b"{}"), None);
+            let send = |meta_kind, meta: &[u8]| {
+                let header = SecHeader { meta_kind, ..forger.header() }.to_bytes();
+                let mut frame = forger.sign(kind, 0, &[&header, meta].concat(), b"{}");
+                forger.opener().receive(&mut frame).map(drop)
+            };
+            assert_eq!(send(0, b"{}"), Ok(()));
+            let refused = Err(Error::new(Code::BadHeader, "a control frame has the meta {}"));
             for other in [&b"{ }"[..], b"", b"{\"priority\":1}", b"[]"] {
-                assert_eq!(json(other), Some(Code::BadHeader));
+                assert_eq!(send(0, other), refused);
             }
-            assert_eq!(send(forger.header(), &meta(Priority::P1)), Some(Code::BadHeader));
-            assert_eq!(send(forger.header(), b"{}"), Some(Code::BadHeader), "binary kind, meta {{}}");
+            assert_eq!(send(1, &meta(Priority::P1)), refused);
+            assert_eq!(send(1, b"{}"), refused, "the binary kind with the meta of the other");
+            assert_eq!(send(2, b"{}"), refused);
         }
     }
 

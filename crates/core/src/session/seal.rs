@@ -213,8 +213,8 @@ impl Sealer {
     }
 
     /// Keeps one more move for each lane and wipes what leads further.
-    pub(crate) fn forget_master(&mut self) -> Result<()> {
-        self.lanes.iter_mut().try_for_each(SendLane::forget_master)
+    pub(crate) fn forget_master(&mut self) {
+        self.lanes.iter_mut().for_each(SendLane::forget_master);
     }
 
     /// Makes every lane move on after so many frames or bytes, or so long. For tests only.
@@ -272,5 +272,29 @@ mod tests {
         );
         assert_eq!(refused(Kind::Intent, Lane::P0, MetaKind::Binary, 24, &mut []), Code::Internal);
         assert_eq!(sealer.seal(Kind::Intent, Lane::P2, MetaKind::Binary, 24, &mut good, Time(0)), Ok(()));
+    }
+
+    #[test]
+    fn the_longest_meta_is_sealed_and_no_longer_one() {
+        let scope =
+            Scope { suite: Suite::HmacSha256, plane: Plane::Stream, direction: Direction::ClientToServer };
+        let sealer = Sealer::new(&Master::known(), scope, 7, true, 1 << 20, Time(0)).unwrap();
+        assert_eq!(sealer.frame_len(4_072, 0), Ok(16 + 4_096 + 32));
+        assert_eq!(sealer.frame_len(4_073, 0).unwrap_err().code, Code::BadHeader);
+        assert_eq!(sealer.frame_len(0, (1 << 20) - 72), Ok(1 << 20));
+        assert_eq!(sealer.frame_len(0, (1 << 20) - 71).unwrap_err().code, Code::MessageTooLarge);
+        assert_eq!(sealer.frame_len(0, usize::MAX).unwrap_err().code, Code::MessageTooLarge);
+    }
+
+    #[test]
+    fn an_owner_seals_no_handshake_frame() {
+        for plane in [Plane::Stream, Plane::SharedMemory] {
+            let mut sealer = sealer(plane);
+            for kind in [Kind::Auth, Kind::Challenge, Kind::AuthResponse] {
+                let mut frame = [&[0; Sealer::META_OFFSET][..], b"{}", &[0; 32]].concat();
+                let error = sealer.seal(kind, Lane::P0, MetaKind::Json, 2, &mut frame, Time(0)).unwrap_err();
+                assert_eq!((error.code, sealer.counter(Lane::P0)), (Code::UnsupportedType, 0), "{kind:?}");
+            }
+        }
     }
 }

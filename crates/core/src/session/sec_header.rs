@@ -157,4 +157,11 @@ mod tests {
             assert_eq!((sequence.lane(), sequence.counter()), (lane, 5));
         }
     }
+
+    #[test]
+    fn there_are_two_kinds_of_meta() {
+        let known = (0..=255).filter_map(MetaKind::from_byte).collect::<Vec<_>>();
+        assert_eq!(known, [MetaKind::Json, MetaKind::Binary]);
+        assert_eq!(MetaKind::from_byte(2), None);
+    }
 }

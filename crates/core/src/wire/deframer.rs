@@ -194,6 +194,67 @@ mod tests {
     }
 
     #[test]
+    fn the_buffer_doubles_as_bytes_arrive_and_no_sooner() {
+        let mut deframer = Deframer::new(1 << 20);
+        let bytes = stream(&[&[7; 1000]]);
+        deframer.poll(&mut &bytes[..4], &mut []).unwrap();
+        for arrived in 1..1000_usize {
+            deframer.poll(&mut &[7][..], &mut []).unwrap();
+            assert_eq!(deframer.partial.capacity(), arrived.next_power_of_two().min(1000));
+        }
+        // Chunks that fit no power of two.
+        for chunk in [3, 7, 10, 15, 333, 600, 999] {
+            let mut deframer = Deframer::new(1 << 20);
+            for bytes in bytes[..1003].chunks(chunk) {
+                deframer.poll(&mut &*bytes, &mut []).unwrap();
+                assert!(deframer.partial.capacity() <= 1000, "{chunk}: {}", deframer.partial.capacity());
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_buffer_is_given_back_after_its_frame() {
+        let mut out = vec![0; RETAINED + 1];
+        for (length, kept) in [(RETAINED, RETAINED), (RETAINED + 1, 0)] {
+            let mut deframer = Deframer::new(1 << 20);
+            let bytes = stream(&[&vec![7; length]]);
+            // The buffer of the first piece doubles for the second, up to the whole frame.
+            for piece in [&bytes[..9_000], &bytes[9_000..10_000], &bytes[10_000..]] {
+                deframer.poll(&mut &*piece, &mut out).unwrap();
+            }
+            assert_eq!(deframer.partial.capacity(), kept, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_frame_that_has_begun_outlives_a_limit_that_sinks() {
+        let bytes = stream(&[&[7; 100], &[8; 100]]);
+        let mut deframer = Deframer::new(100);
+        let mut input = &bytes[..5];
+        assert_eq!(deframer.poll(&mut input, &mut []), Ok(Deframed::NeedInput));
+        deframer.set_limit(99);
+        let (mut input, mut out) = (&bytes[5..], [0; 100]);
+        assert_eq!(deframer.poll(&mut input, &mut out), Ok(Deframed::Frame(100)));
+        assert_eq!(deframer.poll(&mut input, &mut out).unwrap_err().code, Code::FrameTooLarge);
+    }
+
+    #[test]
+    fn what_is_missing_is_what_may_be_read() {
+        let bytes = stream(&[&[7; 20]]);
+        let mut deframer = Deframer::new(4096);
+        let mut out = [0; 20];
+        for (arrived, byte) in bytes.iter().enumerate() {
+            let missing = if arrived < 4 { 4 - arrived } else { 24 - arrived };
+            assert_eq!((deframer.missing(), deframer.is_mid_frame()), (missing, arrived > 0));
+            deframer.poll(&mut core::slice::from_ref(byte), &mut out).unwrap();
+        }
+        assert_eq!((deframer.missing(), deframer.is_mid_frame()), (4, false));
+        // Nobody asks to read nothing, which would look like the end of the stream.
+        deframer.poll(&mut &[0, 0, 0, 0][..], &mut out).unwrap_err();
+        assert_eq!(deframer.missing(), 1);
+    }
+
+    #[test]
     fn the_buffer_never_outgrows_the_frame() {
         let mut deframer = Deframer::new(1 << 20);
         let bytes = stream(&[&[7; 1000]]);
@@ -243,6 +304,9 @@ mod tests {
         assert_eq!(poll(), Ok(Deframed::Frame(16)));
         assert_eq!(poll(), Ok(Deframed::Doorbell));
         assert_eq!(poll(), Err(Code::Protocol));
+        let good = stream(&[&[1; 16]]);
+        let later = deframer.poll(&mut &good[..], &mut out).map_err(|error| error.code);
+        assert_eq!(later, Err(Code::Protocol), "for good");
         assert_eq!(Deframer::new(4096).poll(&mut &[1][..], &mut []), Ok(Deframed::NeedInput));
     }
 

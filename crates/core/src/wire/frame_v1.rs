@@ -141,4 +141,13 @@ mod tests {
             assert_eq!(FrameV1::decode(&mut bytes).unwrap_err().code, Code::UnsupportedFlags, "{flags}");
         }
     }
+
+    #[test]
+    fn random_bytes_are_refused_without_a_panic() {
+        for mac in [None, FRAME.mac] {
+            let sample = FrameV1 { mac, ..FRAME }.encode().unwrap();
+            let accepted = eipc_testkit::noise::feed(&sample, |bytes| FrameV1::decode(bytes).is_ok());
+            assert!(accepted > 0);
+        }
+    }
 }

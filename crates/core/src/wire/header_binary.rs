@@ -3,7 +3,6 @@
 //! The encoding of the hot path: strings are borrowed from the frame, nothing is allocated. Read only
 //! behind a verified tag, from `session::envelope`.
 
-use super::Writer;
 use super::limits::{BINARY_META_LEN, MAX_META_LEN};
 use crate::error::{Code, Error, Result};
 pub use crate::message::Meta;
@@ -18,9 +17,15 @@ use std::borrow::Cow;
 /// without a timestamp.
 #[inline]
 pub fn parse(bytes: &[u8]) -> Result<Meta<'_>> {
-    let Fields { priority, payload_format, timestamp_ns, max_age_ms, strings } = fields(bytes)?;
-    let [source, request_id, capability, route] = strings.map(Cow::Borrowed);
-    Ok(Meta { priority, payload_format, source, request_id, capability, route, timestamp_ns, max_age_ms })
+    fields(bytes, Text::Clean).map(Fields::into_meta)
+}
+
+/// As [`parse`], with any text in the strings: what a v1 header may say, in the layout that owners know.
+///
+/// # Errors
+/// Those of [`parse`], without the one for control characters.
+pub fn parse_any_text(bytes: &[u8]) -> Result<Meta<'_>> {
+    fields(bytes, Text::Any).map(Fields::into_meta)
 }
 
 /// Checks a binary meta as [`parse`] does and returns its priority; what the sender needs to know.
@@ -29,7 +34,15 @@ pub fn parse(bytes: &[u8]) -> Result<Meta<'_>> {
 /// Those of [`parse`].
 #[inline]
 pub fn check(bytes: &[u8]) -> Result<Priority> {
-    fields(bytes).map(|fields| fields.priority)
+    fields(bytes, Text::Clean).map(|fields| fields.priority)
+}
+
+/// What the strings may hold.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Text {
+    /// No control characters.
+    Clean,
+    Any,
 }
 
 /// A checked meta before it becomes a [`Meta`].
@@ -41,9 +54,18 @@ struct Fields<'a> {
     strings: [&'a str; 4],
 }
 
+impl<'a> Fields<'a> {
+    #[inline]
+    fn into_meta(self) -> Meta<'a> {
+        let Self { priority, payload_format, timestamp_ns, max_age_ms, strings } = self;
+        let [source, request_id, capability, route] = strings.map(Cow::Borrowed);
+        Meta { priority, payload_format, source, request_id, capability, route, timestamp_ns, max_age_ms }
+    }
+}
+
 /// Reads and checks everything. The strings are checked together, which costs one pass instead of eight.
 #[inline]
-fn fields(bytes: &[u8]) -> Result<Fields<'_>> {
+fn fields(bytes: &[u8], allowed: Text) -> Result<Fields<'_>> {
     const fn refused<T>(why: &'static str) -> Result<T> {
         Err(Error::new(Code::BadHeader, why))
     }
@@ -91,7 +113,7 @@ fn fields(bytes: &[u8]) -> Result<Fields<'_>> {
     let Some(strings) = split(text, [source, request_id, capability, route]) else {
         return refused("the strings of the binary meta do not have their lengths");
     };
-    if !is_clean(text) {
+    if allowed == Text::Clean && !is_clean(text) {
         return refused("control character in a meta string");
     }
     let timestamp_ns = i64::from_be_bytes([t0, t1, t2, t3, t4, t5, t6, t7]);
@@ -128,6 +150,15 @@ pub fn encoded_len(meta: &Meta<'_>) -> Result<usize> {
 /// [`Code::MessageTooLarge`] when `out` is shorter than [`encoded_len`].
 pub fn write(meta: &Meta<'_>, out: &mut [u8]) -> Result<usize> {
     meta.check()?;
+    write_any_text(meta, out)
+}
+
+/// As [`write()`], without asking whether a peer would take the meta: for [`parse_any_text`].
+///
+/// # Errors
+/// [`Code::BadHeader`] when a string is longer than 255 bytes, [`Code::MessageTooLarge`] when `out` is
+/// shorter than [`encoded_len`].
+pub fn write_any_text(meta: &Meta<'_>, out: &mut [u8]) -> Result<usize> {
     let length = encoded_len(meta)?;
     let lengths = [
         string_len(&meta.source)?,
@@ -135,23 +166,47 @@ pub fn write(meta: &Meta<'_>, out: &mut [u8]) -> Result<usize> {
         string_len(&meta.capability)?,
         string_len(&meta.route)?,
     ];
-    put(meta, lengths, &mut Writer::new(out))
-        .ok_or(Error::new(Code::MessageTooLarge, "no room for the meta"))?;
+    put(meta, lengths, out).ok_or(Error::new(Code::MessageTooLarge, "no room for the meta"))?;
     Ok(length)
 }
 
-fn put(meta: &Meta<'_>, lengths: [u8; 4], writer: &mut Writer<'_>) -> Option<()> {
-    writer.u8(meta.priority.byte())?;
-    writer.u8(meta.payload_format.byte())?;
-    writer.bytes(&lengths)?;
-    writer.u16(0)?;
-    writer.i64(meta.timestamp_ns)?;
-    writer.u32(meta.max_age_ms)?;
-    writer.u32(0)?;
-    writer.bytes(meta.source.as_bytes())?;
-    writer.bytes(meta.request_id.as_bytes())?;
-    writer.bytes(meta.capability.as_bytes())?;
-    writer.bytes(meta.route.as_bytes())
+fn put(meta: &Meta<'_>, [n0, n1, n2, n3]: [u8; 4], out: &mut [u8]) -> Option<()> {
+    let (fixed, mut rest) = out.split_first_chunk_mut::<BINARY_META_LEN>()?;
+    let (priority, payload_format) = (meta.priority.byte(), meta.payload_format.byte());
+    let [t0, t1, t2, t3, t4, t5, t6, t7] = meta.timestamp_ns.to_be_bytes();
+    let [a0, a1, a2, a3] = meta.max_age_ms.to_be_bytes();
+    *fixed = [
+        priority,
+        payload_format,
+        n0,
+        n1,
+        n2,
+        n3,
+        0,
+        0,
+        t0,
+        t1,
+        t2,
+        t3,
+        t4,
+        t5,
+        t6,
+        t7,
+        a0,
+        a1,
+        a2,
+        a3,
+        0,
+        0,
+        0,
+        0,
+    ];
+    for text in [&meta.source, &meta.request_id, &meta.capability, &meta.route] {
+        let (place, behind) = rest.split_at_mut_checked(text.len())?;
+        place.copy_from_slice(text.as_bytes());
+        rest = behind;
+    }
+    Some(())
 }
 
 fn string_len(text: &str) -> Result<u8> {

@@ -148,6 +148,8 @@ mod tests {
             r#"{"timestamp_ns":1}"#,
             r#"{"timestamp_ns":"-1"}"#,
             r#"{"timestamp_ns":"01"}"#,
+            r#"{"timestamp_ns":"+1"}"#,
+            r#"{"timestamp_ns":"1a"}"#,
             r#"{"timestamp_ns":""}"#,
             r#"{"timestamp_ns":"9223372036854775808"}"#,
             r#"{"max_age_ms":5}"#,
@@ -157,6 +159,22 @@ mod tests {
             r#"{"Priority":1}"#,
         ] {
             assert_eq!(parse(text.as_bytes()).unwrap_err().code, Code::BadHeader, "{text}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_that_a_peer_would_refuse() {
+        let of = |length| Meta { route: "r".repeat(length).into(), ..Meta::default() };
+        assert_eq!(parse(write(&of(255)).unwrap().as_bytes()), Ok(of(255)));
+        let too_long = format!(r#"{{"route":"{}"}}"#, "r".repeat(256));
+        assert_eq!(parse(too_long.as_bytes()).unwrap_err().code, Code::BadHeader);
+        for refused in [
+            of(256),
+            Meta { source: "a\n".into(), ..Meta::default() },
+            Meta { timestamp_ns: -1, ..Meta::default() },
+            Meta { max_age_ms: 1, ..Meta::default() },
+        ] {
+            assert_eq!(write(&refused).unwrap_err().code, Code::BadHeader, "{refused:?}");
         }
     }
 

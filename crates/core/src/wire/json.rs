@@ -164,7 +164,8 @@ impl<'a> Parser<'a> {
             't' => '\t',
             'u' => {
                 let first = self.four_hex()?;
-                let scalar = if (0xd800..0xdc00).contains(&first) {
+                // Either half begins a pair; what begins with the second half is above all characters.
+                let scalar = if (0xd800..0xe000).contains(&first) {
                     self.expect('\\', "a lone surrogate")?;
                     self.expect('u', "a lone surrogate")?;
                     let second = self.four_hex()?;
@@ -354,13 +355,69 @@ mod tests {
             br#"{"x":[1 2]}"#,
             b"{\x0b}",
             br#"{x:1}"#,
+            br#"{kind":"x"}"#,
+            br#"{"kind":x"}"#,
+            // What was refused inside is not taken for something that has ended.
+            br#"{"list":"p","q"]}"#,
+            br#"{"list":["p"}"#,
+            br#"{"x":"\u0000}"#,
+            br#"{"x":{"v":1,"v"}"#,
+            br#"{"x":[1}"#,
+            br#"{"x":01}"#,
+            // Halves of a surrogate pair that only look joined.
+            br#"{"kind":"\ud83eudde0"}"#,
+            br#"{"kind":"\ud83e\dde0"}"#,
+            br#"{"kind":"\ud83e\ue000"}"#,
+            br#"{"kind":"\ud83e\udbff"}"#,
+            br#"{"kind":"\udc00\udc00"}"#,
+            br#"{"x":{"y":{"z":{"w":{}}}}}"#,
+            br#"{"x":[{"y":[{}]}]}"#,
             br"{'x':1}",
         ];
         for text in refused {
             assert!(read(text).is_err(), "{}", String::from_utf8_lossy(text));
         }
+        assert!(read("[".repeat(100_000).as_bytes()).is_err(), "no stack is deep enough for a peer");
+        assert!(read(format!("{{\"x\":{}", "[".repeat(100_000)).as_bytes()).is_err());
         assert!(read(br#"{"x":[[[1]]]}"#).is_ok(), "depth 4");
+        assert!(read(br#"{"x":{"y":{"z":{}}}}"#).is_ok(), "depth 4");
         assert!(read("{\"sıze\":1}".as_bytes()).is_ok(), "a dotless i is another letter");
+    }
+
+    #[test]
+    fn a_control_character_is_named_as_such() {
+        let refused = Err(Refused("a control character in a string"));
+        assert_eq!(read(b"{\"kind\":\"a\nb\"}"), refused);
+        assert_eq!(read(b"{\"kind\":\"a\x1fb\"}"), refused);
+        assert_eq!(read(b"{\"kind\":\"a b\"}"), Ok(vec![("kind", "a b".to_owned())]));
+    }
+
+    #[test]
+    fn the_ends_of_the_surrogates_are_exact() {
+        for (text, scalar) in [
+            (r"\ud800\udc00", '\u{10000}'),
+            (r"\udbff\udfff", '\u{10ffff}'),
+            (r"\ud7ff", '\u{d7ff}'),
+            (r"\ue000", '\u{e000}'),
+        ] {
+            let json = format!("{{\"kind\":\"{text}\"}}");
+            assert_eq!(read(json.as_bytes()), Ok(vec![("kind", scalar.to_string())]));
+        }
+    }
+
+    #[test]
+    fn plain_digits_are_nothing_but_digits() {
+        assert_eq!(plain_digits("18446744073709551615"), Some(u64::MAX));
+        for wrong in ["", "+1", "-1", "1a", "01", " 1", "18446744073709551616"] {
+            assert_eq!(plain_digits(wrong), None, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_escaped_that_need_not_be() {
+        let mut out = String::new();
+        push_string(&mut out, "a b\u{1f}\u{7f}");
+        assert_eq!(out, "\"a b\\u001f\u{7f}\"");
     }
 
     #[test]

@@ -14,7 +14,6 @@ pub mod limits;
 pub mod preamble;
 mod reader;
 mod timestamp;
-mod writer;
 
 pub use deframer::{Deframed, Deframer};
 pub use frame::{Expect, RawFrame};
@@ -22,4 +21,3 @@ pub use frame_v1::FrameV1;
 pub use preamble::Preamble;
 
 pub(crate) use reader::Reader;
-pub(crate) use writer::Writer;

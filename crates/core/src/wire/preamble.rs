@@ -56,3 +56,30 @@ impl Preamble {
         })
     }
 }
+
+/// Tells whether a frame says of itself that it is of v1, which is all a server that speaks both protocols
+/// looks at before it has chosen one (`docs/wire.md`, "Two protocols, no negotiation").
+#[must_use]
+pub fn claims_v1(frame: &[u8]) -> bool {
+    frame.first_chunk().and_then(Preamble::from_bytes).is_some_and(|preamble| preamble.version == VERSION_1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_frame_claims_v1_by_magic_and_version_alone() {
+        let frame = |version| {
+            let fields = Preamble { version, kind: b'?', flags: 0xff, header_len: u32::MAX, payload_len: 7 };
+            fields.to_bytes()
+        };
+        assert!(claims_v1(&frame(1)) && claims_v1(&[&frame(1)[..], b"more"].concat()));
+        for version in [0, 2, 0x0100, 0x0101, u16::MAX] {
+            assert!(!claims_v1(&frame(version)), "{version}");
+        }
+        let mut other = frame(1);
+        other[3] ^= 1;
+        assert!(!claims_v1(&other) && !claims_v1(&frame(1)[..15]) && !claims_v1(&[]));
+    }
+}

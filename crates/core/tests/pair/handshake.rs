@@ -2,6 +2,7 @@
 
 use super::*;
 use eipc_core::session::AdmissionLimits;
+use eipc_testkit::changes;
 
 #[test]
 fn a_handshake_ends_with_the_same_session_at_both_ends() {
@@ -25,6 +26,8 @@ fn a_handshake_ends_with_the_same_session_at_both_ends() {
         out
     };
     assert_eq!(export(&pair.client), export(&pair.server));
+    let endless = pair.client.connection.export(b"label", &mut [0; 255 * 32 + 1]);
+    assert_eq!(endless.unwrap_err().code, Code::Internal, "HKDF ends there");
 }
 
 #[test]
@@ -83,43 +86,55 @@ fn a_tag_under_the_dummy_key_opens_nothing() {
     assert_eq!(failed(ClientConfig::new(psk, "nia.min"), server()).1, Some(Code::HandshakeFailed));
 }
 
-#[test]
-fn a_flipped_bit_anywhere_in_the_handshake_ends_it() {
-    // The attacker sits on the wire and flips one bit of each byte of each handshake frame.
-    let lengths = {
-        let mut pair = pair_of(client(), server());
-        let mut lengths = vec![pair.client.transmit()];
-        pair.server.receive(&lengths[0], Time(0));
-        lengths.push(pair.server.transmit());
-        pair.client.receive(&lengths[1], Time(0));
-        lengths.push(pair.client.transmit());
-        pair.server.receive(&lengths[2], Time(0));
-        lengths.push(pair.server.transmit());
-        lengths.iter().map(Vec::len).collect::<Vec<_>>()
-    };
-    let mut flips = 0;
-    for (step, length) in lengths.into_iter().enumerate() {
-        for at in 4..length {
-            let mut pair = pair_of(client(), server());
-            for current in 0..=step {
-                let (from, to) = match current % 2 {
-                    0 => (&mut pair.client, &mut pair.server),
-                    _ => (&mut pair.server, &mut pair.client),
-                };
-                let mut bytes = from.transmit();
-                if current == step {
-                    bytes[at] ^= 1 << (at % 8);
-                    let seen = to.receive(&bytes, Time(0));
-                    assert!(code(&seen).is_some(), "step {step}, byte {at}: {seen:?}");
-                    assert_eq!(to.connection.state(), State::Closed);
-                    flips += 1;
-                } else {
-                    to.receive(&bytes, Time(0));
-                }
-            }
-        }
+/// Goes `step` frames into a handshake; returns the frame that comes next and the end that awaits it.
+fn awaiting(step: usize, config: ClientConfig, accepting: ServerConfig) -> (Vec<u8>, End) {
+    let mut pair = pair_of(config, accepting);
+    for current in 0..step {
+        let (from, to) = match current % 2 {
+            0 => (&mut pair.client, &mut pair.server),
+            _ => (&mut pair.server, &mut pair.client),
+        };
+        let bytes = from.transmit();
+        to.receive(&bytes, Time(0));
     }
-    assert!(flips > 400);
+    let (mut from, to) = match step % 2 {
+        0 => (pair.client, pair.server),
+        _ => (pair.server, pair.client),
+    };
+    (from.transmit().split_off(4), to)
+}
+
+#[test]
+fn no_changed_frame_of_the_handshake_is_accepted() {
+    // The attacker sits on the wire and flips any one bit, cuts anywhere, or adds 1 to 64 bytes.
+    let mut tried = 0;
+    let mut attack = |awaiting: &dyn Fn() -> (Vec<u8>, End)| {
+        let (frame, mut end) = awaiting();
+        assert!(end.connection.handle_frame(&mut frame.clone(), &Random::system(), Time(0)).is_ok());
+        for change in changes(frame.len()) {
+            let (mut bytes, mut end) = awaiting();
+            change(&mut bytes);
+            let accepted = end.connection.handle_frame(&mut bytes, &Random::system(), Time(0)).is_ok();
+            assert!(!accepted, "{bytes:02x?}");
+            assert_eq!(end.connection.state(), State::Closed);
+            assert!(end.connection.session().is_none() && end.connection.record_limits().is_none());
+            tried += 1;
+        }
+    };
+    for step in 0..3 {
+        attack(&|| awaiting(step, client(), server()));
+    }
+    // SessionAccept is the first frame under the suite; how its keys were agreed on makes no difference to it.
+    for suite in [Suite::HmacSha256, Suite::ChaCha20Poly1305, Suite::Aes256Gcm] {
+        attack(&|| {
+            let (mut config, mut accepting) = (client(), server());
+            config.psk_only = true;
+            accepting.allow_psk_only = true;
+            accepting.suites = vec![suite];
+            awaiting(3, config, accepting)
+        });
+    }
+    assert!(tried > 8_000, "{tried}");
 }
 
 #[test]
@@ -371,4 +386,41 @@ fn closing_during_the_handshake_gives_up() {
     assert_eq!(pair.client.connection.state(), State::Closed);
     let alert = pair.client.transmit();
     assert_eq!(code(&pair.server.receive(&alert, Time(0))), Some(Code::HandshakeFailed));
+}
+
+#[test]
+fn a_session_accept_that_is_too_large_is_not_sent_at_all() {
+    // A server whose owner grants more than fits into its own max_frame.
+    let granted = |count| {
+        let mut keys = KeyTable::new();
+        keys.insert("nia.min", key(0x81), &vec!["c".repeat(250); count]).unwrap();
+        let mut config = ServerConfig::new("eai", Box::new(keys));
+        config.max_frame = 4_096;
+        let mut pair = pair_of(client(), config);
+        let seen = pair.run().1;
+        (code(&seen), pair.server.connection.state(), pair.client.connection.state())
+    };
+    assert_eq!(granted(15), (None, State::Open, State::Open));
+    assert_eq!(granted(16), (Some(Code::MessageTooLarge), State::Closed, State::Closed));
+}
+
+#[test]
+fn a_server_without_randomness_answers_nothing() {
+    for (psk_only, needed) in [(false, 72), (true, 40)] {
+        let mut config = client();
+        config.psk_only = psk_only;
+        // One byte less than is needed; and nothing at all is left for the nonce, but enough for the id.
+        for drawn in [0, 8, 31, 32, needed - 1, needed] {
+            let mut accepting = server();
+            accepting.allow_psk_only = true;
+            let hello = End::new(Connection::client(config.clone(), &Random::system(), Time(0)).unwrap())
+                .transmit()
+                .split_off(4);
+            let mut connection = Connection::server(Arc::new(accepting), Time(0));
+            let random = Random::fixed(&vec![7; drawn]);
+            let answered = connection.handle_frame(&mut hello.clone(), &random, Time(0)).map(drop);
+            let expected = if drawn == needed { Ok(()) } else { Err(Code::Internal) };
+            assert_eq!(answered.map_err(|error| error.code), expected, "{psk_only} {drawn}");
+        }
+    }
 }

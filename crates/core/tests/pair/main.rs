@@ -17,7 +17,7 @@ mod states;
 mod suites;
 
 use eipc_core::crypto::random::Random;
-use eipc_core::session::handshake_v2::ClientStart;
+use eipc_core::session::handshake_v2::{ClientStart, ServerStart};
 use eipc_core::{
     ClientConfig, CloseFrame, CloseReason, Code, Connection, Error, Features, KeyTable, Kind, MetaKind,
     Opener, Priority, Psk, Sealer, ServerConfig, State, Suite, Suites, Time,

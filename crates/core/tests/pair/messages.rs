@@ -87,9 +87,11 @@ fn records_wait_until_control_frames_are_written() {
         to.receive(&bytes, Time(0));
     }
     // SessionAccept is queued and has counter 1.
+    assert!(pair.server.connection.has_transmit());
     let error = pair.server.message(Kind::Chat, b"{}").unwrap_err();
     assert_eq!(error.code, Code::Backpressure);
     let mut bytes = pair.server.transmit();
+    assert!(!pair.server.connection.has_transmit());
     bytes.extend(pair.server.message(Kind::Chat, b"{}").unwrap());
     let seen = pair.client.receive(&bytes, pair.now);
     assert_eq!(seen, [Seen::Established, Seen::Message(Kind::Chat, b"{}".to_vec())]);

@@ -91,6 +91,52 @@ fn an_answer_without_an_offer_ends_the_session() {
 }
 
 #[test]
+fn an_offer_in_a_session_without_shared_memory_ends_it() {
+    // The attacker is a server that holds the key and offers what was not agreed on.
+    let random = Random::system();
+    let mut end = End::new(Connection::client(client(), &random, Time(0)).unwrap());
+    let mut hello = end.transmit();
+    let start = ServerStart::new(Arc::new(server()));
+    let (answer, attacker) = start.receive(&mut hello[4..], &random, Time(0)).unwrap();
+    end.receive(&prefixed(&answer), Time(0));
+    let mut finish = end.transmit();
+    let (accept, attacker) = attacker.receive(&mut finish[4..], Time(0)).unwrap();
+    assert_eq!(end.receive(&prefixed(&accept), Time(0)), [Seen::Established]);
+    let mut planes = attacker.planes;
+    assert!(planes.segment.is_none(), "there are no keys for what was not agreed on");
+    let offer = control(&mut planes.sealer, Kind::Segment, b"offer");
+    assert_eq!(code(&end.receive(&offer, Time(0))), Some(Code::Protocol));
+}
+
+#[test]
+fn a_side_that_closes_takes_no_segment_into_use() {
+    // Both ends have agreed on the segment; then one closes, and the other's answer crosses its X.
+    let mut pair = shm_pair();
+    pair.server.connection.send_segment(b"offer", Time(0)).unwrap();
+    pair.run();
+    pair.client.connection.send_segment(b"ready", Time(0)).unwrap();
+    let answer = pair.client.transmit();
+    pair.server.connection.close(CloseReason::Normal, None, Time(0)).unwrap();
+    assert_eq!(pair.server.receive(&answer, Time(0)), [Seen::Progress], "of no use any more");
+    assert_eq!(pair.server.connection.use_segment().map(drop).unwrap_err().code, Code::Closed);
+    let close = pair.server.transmit();
+    assert!(matches!(pair.client.receive(&close, Time(0))[..], [Seen::Close(_)]));
+    assert_eq!(pair.client.connection.use_segment().map(drop).unwrap_err().code, Code::Closed);
+}
+
+#[test]
+fn a_hand_over_that_is_too_large_is_not_sent_and_may_be_tried_again() {
+    let (mut config, mut accepting) = (client(), server());
+    shared_memory(&mut config, &mut accepting);
+    accepting.max_frame = 4_096;
+    let mut pair = open_pair(config, accepting);
+    let error = pair.server.connection.send_segment(&[0; 4_096], Time(0)).unwrap_err();
+    assert_eq!((error.code, pair.server.connection.has_transmit()), (Code::MessageTooLarge, false));
+    pair.server.connection.send_segment(b"offer", Time(0)).unwrap();
+    assert_eq!(pair.run(), (vec![Seen::Segment(b"offer".to_vec())], vec![]));
+}
+
+#[test]
 fn a_close_counts_the_lanes_once_the_segment_is_in_use() {
     let mut pair = shm_pair();
     let ((mut sealer, _), _) = hand_over(&mut pair);
@@ -124,12 +170,15 @@ fn an_expiring_session_with_a_segment_asks_its_owner_to_close() {
     accepting.ttl_ms = 1_000;
     let mut pair = open_pair(config, accepting);
     hand_over(&mut pair);
+    assert!(!pair.client.connection.is_expiring() && !pair.server.connection.is_expiring());
     assert_eq!(pair.pass_deadline(), (Ok(()), Ok(())));
     assert!(pair.client.connection.is_expiring() && pair.server.connection.is_expiring());
     assert_eq!(pair.client.connection.state(), State::Open);
     pair.client.connection.close(CloseReason::Time, Some([0; 4]), pair.now).unwrap();
     assert!(!pair.client.connection.is_expiring());
-    // The server's owner does nothing: a second later the session is over all the same.
+    // The server's owner does nothing but ask again: a second later the session is over all the same.
+    assert_eq!(pair.server.connection.handle_timeout(Time(2 * SECOND - 1)), Ok(()));
+    assert_eq!(pair.server.connection.poll_deadline(), Some(Time(2 * SECOND)));
     assert_eq!(pair.server.connection.handle_timeout(Time(2 * SECOND)).unwrap_err().code, Code::Expired);
 }
 

@@ -1,6 +1,7 @@
 //! Handshakes that must fail, and what the other side may learn from it.
 
 use super::*;
+use eipc_testkit::changes;
 
 /// Sends a hello to a fresh server; returns the code and the answer's bytes.
 fn knock(hello: &[u8]) -> (Option<Code>, Vec<u8>, bool) {
@@ -46,7 +47,7 @@ fn a_wrong_key_is_not_answered() {
     let mut pair = pair_of(ClientConfig::new(key(b"no key of this server"), "nia.min"), server());
     let (seen_client, seen_server) = pair.run();
     assert_eq!((code_of(&seen_client), code_of(&seen_server)), (None, Some(Code::Integrity)));
-    let error = pair.client.connection.handle_end(Time(0)).unwrap_err();
+    let error = pair.client.connection.handle_end(StreamEnd::Whole, Time(0)).unwrap_err();
     assert_eq!((error.code, pair.client.connection.state()), (Code::Transport, State::Closed));
 }
 
@@ -97,6 +98,29 @@ fn a_server_sends_no_nonce_its_client_would_not_answer() {
     assert!(drawn.contains(&"a5".repeat(32)), "{drawn}");
     assert_eq!(challenge(&bad.repeat(8)).unwrap_err().code, Code::Internal);
     assert_eq!(challenge(&[]).unwrap_err().code, Code::Internal, "no randomness, no challenge");
+}
+
+#[test]
+fn a_server_without_randomness_gives_no_token() {
+    let (mut end, answer) = challenged();
+    let mut frame = signed(NIA, b'R', &header("nia.min", "", 2), answer.as_bytes()).split_off(4);
+    let given = end.connection.handle_frame(&mut frame, &Random::fixed(&[7; 31]), Time(0)).map(drop);
+    assert_eq!(given.unwrap_err().code, Code::Internal);
+    assert!(end.transmit().is_empty() && end.connection.session().is_none());
+}
+
+#[test]
+fn a_request_id_that_grows_when_it_is_told_back_ends_the_handshake() {
+    // The attacker holds a key. Its header fits, but each `<` of it becomes six bytes in the answer's.
+    let asked_with = |length| {
+        let plain = String::from_utf8(header("nia.min", "", 1)).unwrap();
+        let request_id = format!(r#""request_id":"{}""#, "<".repeat(length));
+        let header = plain.replace(r#""request_id":"""#, &request_id);
+        assert_eq!(header.len(), plain.len() + length);
+        knock(&signed(NIA, b'A', header.as_bytes(), &claim("nia.min")))
+    };
+    assert_eq!(asked_with(500).0, None);
+    assert_eq!(asked_with(800), (Some(Code::BadHeader), vec![], false));
 }
 
 /// A server that waits for the answer to its challenge, and the client's right answer.
@@ -275,7 +299,9 @@ fn a_client_takes_no_result_without_a_challenge_and_no_session_without_a_token()
     let result = |sequence, payload: &str| {
         after_challenge(signed(NIA, b'R', &from_server(sequence), payload.as_bytes()))
     };
-    assert_eq!(result(2, &ok("token")), (None, State::Open));
+    for token in ["t", "token", &"t".repeat(256)] {
+        assert_eq!(result(2, &ok(token)), (None, State::Open));
+    }
     let denied = r#"{"status":"denied","error":"because"}"#;
     for (payload, expected) in [
         (ok(""), Code::HandshakeFailed),
@@ -304,36 +330,41 @@ fn a_client_that_knows_its_server_refuses_another() {
     assert_eq!(code(&pair.run().0), Some(Code::Identity));
 }
 
+/// Goes `step` frames into a handshake; returns the frame that comes next and the end that awaits it.
+fn awaiting(step: usize) -> (Vec<u8>, End) {
+    let mut pair = pair_of(client(), server());
+    for current in 0..step {
+        let (from, to) = match current % 2 {
+            0 => (&mut pair.client, &mut pair.server),
+            _ => (&mut pair.server, &mut pair.client),
+        };
+        let bytes = from.transmit();
+        to.receive(&bytes, Time(0));
+    }
+    let (mut from, to) = match step % 2 {
+        0 => (pair.client, pair.server),
+        _ => (pair.server, pair.client),
+    };
+    (from.transmit().split_off(4), to)
+}
+
 #[test]
-fn a_flipped_bit_anywhere_in_the_handshake_ends_it() {
-    // The attacker sits on the wire and flips one bit of each byte of each handshake frame.
-    let mut flips = 0;
+fn no_changed_frame_of_the_handshake_is_accepted() {
+    // The attacker sits on the wire and flips any one bit, cuts anywhere, or adds 1 to 64 bytes.
+    let mut tried = 0;
     for step in 0..4 {
-        for at in 4.. {
-            let mut pair = pair_of(client(), server());
-            let mut is_done = false;
-            for current in 0..=step {
-                let (from, to) = match current % 2 {
-                    0 => (&mut pair.client, &mut pair.server),
-                    _ => (&mut pair.server, &mut pair.client),
-                };
-                let mut bytes = from.transmit();
-                if current == step && at < bytes.len() {
-                    bytes[at] ^= 1 << (at % 8);
-                    let seen = to.receive(&bytes, Time(0));
-                    assert!(code(&seen).is_some(), "step {step}, byte {at}: {seen:?}");
-                    assert_eq!(to.connection.state(), State::Closed);
-                    assert!(to.transmit().is_empty(), "a forged frame is not answered");
-                    flips += 1;
-                } else {
-                    to.receive(&bytes, Time(0));
-                    is_done = current == step;
-                }
-            }
-            if is_done {
-                break;
-            }
+        let (frame, mut end) = awaiting(step);
+        assert!(end.connection.handle_frame(&mut frame.clone(), &Random::system(), Time(0)).is_ok());
+        for change in changes(frame.len()) {
+            let (mut bytes, mut end) = awaiting(step);
+            change(&mut bytes);
+            let accepted = end.connection.handle_frame(&mut bytes, &Random::system(), Time(0)).is_ok();
+            assert!(!accepted, "step {step}: {bytes:02x?}");
+            assert_eq!(end.connection.state(), State::Closed);
+            assert!(end.connection.session().is_none());
+            assert!(end.transmit().is_empty(), "a forged frame is not answered");
+            tried += 1;
         }
     }
-    assert!(flips > 900, "{flips}");
+    assert!(tried > 9_000, "{tried}");
 }

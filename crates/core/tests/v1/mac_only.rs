@@ -135,3 +135,21 @@ fn the_first_frame_of_a_peer_has_at_most_4096_bytes() {
         assert_eq!(error.code, Code::FrameTooLarge);
     }
 }
+
+#[test]
+fn who_has_sent_nothing_may_still_take_its_id() {
+    let mut left = end(config("eipc-client"));
+    left.connection.rename("hello-client").unwrap();
+    assert_eq!(left.connection.session().unwrap().own_id, "hello-client");
+    let mut right = end(config("hello-server"));
+    let bytes = left.message(Kind::Chat, b"x").unwrap();
+    assert_eq!(right.receive(&bytes, Time(0)), message(b"x"));
+    assert_eq!(right.connection.session().unwrap().peer_id.as_deref(), Some("hello-client"));
+    // Its own frames are known by the new id, and it keeps it from now on.
+    assert_eq!(code(&left.receive(&bytes, Time(0))), Some(Code::Reflection));
+    let mut left = end(config("eipc-client"));
+    left.message(Kind::Chat, b"x").unwrap();
+    assert_eq!(left.connection.rename("other").unwrap_err().code, Code::BadHeader);
+    assert_eq!(right.connection.rename("hello-client").unwrap_err().code, Code::Reflection, "the peer's");
+    assert_eq!(right.connection.rename("").unwrap_err().code, Code::HandshakeFailed);
+}

@@ -18,7 +18,7 @@ mod messages;
 use eipc_core::crypto::random::Random;
 use eipc_core::v1::{
     Authentication, ClientConfig, Connection, Key, KeyTable, MacConfig, Options, ServerConfig, SessionIdRule,
-    SourceRule, TimestampRule, WindowSize, decode_frame, encode_frame, sign,
+    SourceRule, StreamEnd, TimestampRule, WindowSize, decode_frame, encode_frame, sign,
 };
 use eipc_core::wire::header_v1::{self, HeaderV1, Timestamp};
 use eipc_core::{Code, Kind, Meta, Priority, State, Time};

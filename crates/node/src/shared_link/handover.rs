@@ -1,9 +1,10 @@
-//! The hand-over of the segment: the server's offer with its descriptor, the client's answer (docs/shm-abi.md, "Hand-over").
+//! The hand-over of the segment: the server's offer, the client's answer (docs/shm-abi.md, "Hand-over").
 //!
+//! What a segment is, and whether a descriptor goes with its offer, is the system's choice ([`SystemSegment`]).
 //! A segment that is refused ends the connection: there is no silent return to the stream.
 
 use eipc_core::{Code, Error, Features, Role};
-use eipc_shm::{Capacities, Direction, MemfdRegion, Offer, Reply};
+use eipc_shm::{Capacities, Direction, Offer, Reply, Segment, SystemSegment};
 
 use super::SharedLink;
 use crate::clock;
@@ -21,15 +22,14 @@ impl SharedLink {
         if session.role == Role::Client {
             return Ok(()); // the offer comes next
         }
-        let offer = Offer::memfd(Capacities::DEFAULT, session.session_id);
-        let (region, descriptor) = eipc_shm::map::memfd::create(&offer).map_err(|error| {
+        let made = SystemSegment::create(Capacities::DEFAULT, session.session_id).map_err(|error| {
             Error::with(Code::Transport, format!("the shared memory could not be made: {error}"))
         })?;
         self.queue_transmit(); // SessionAccept goes first
-        self.connection.send_segment(&offer.encode(), clock::now())?;
+        self.connection.send_segment(&made.offer.encode(), clock::now())?;
         let bytes = self.take_transmit();
-        self.socket.queue(bytes, Some(descriptor));
-        self.offered = Some((offer, region));
+        self.socket.queue(bytes, made.descriptor);
+        self.offered = Some(made.region);
         Ok(())
     }
 
@@ -50,10 +50,7 @@ impl SharedLink {
         let opened = Offer::decode(payload, generation, self.max_segment)
             .map_err(|error| (error.reason(), error.to_string()))
             .and_then(|offer| {
-                let missing =
-                    || (Some(eipc_shm::Reason::Descriptor), "no descriptor came with the offer".to_owned());
-                let descriptor = descriptor.ok_or_else(missing)?;
-                eipc_shm::map::memfd::open(descriptor, &offer, self.peer_uid)
+                SystemSegment::open(&offer, descriptor, self.peer_uid)
                     .map_err(|error| (Some(error.reason()), error.to_string()))
             });
         match opened {
@@ -62,23 +59,25 @@ impl SharedLink {
                 self.queue_transmit();
                 self.use_segment(region, Direction::ClientToServer)
             }
-            Err((reason, context)) => {
-                if let Some(reason) = reason {
-                    self.connection.send_segment(&Reply::Refuse(reason).encode(), clock::now())?;
-                    self.queue_transmit();
-                }
+            Err((Some(reason), context)) => {
+                self.connection.send_segment(&Reply::Refuse(reason).encode(), clock::now())?;
+                self.queue_transmit();
                 self.give_up(&Error::with(Code::Protocol, format!("the segment was refused: {context}")));
                 Ok(())
             }
+            Err((None, context)) => Err(Error::with(Code::Protocol, context)),
         }
     }
 
     pub(super) fn handle_reply(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let Some((_, region)) = self.offered.take() else {
+        let Some(region) = self.offered.take() else {
             return Err(Error::new(Code::Protocol, "an S frame without an offer"));
         };
         match Reply::decode(payload) {
-            Ok(Reply::Ready) => self.use_segment(region, Direction::ServerToClient),
+            Ok(Reply::Ready) => {
+                region.unlink();
+                self.use_segment(region, Direction::ServerToClient)
+            }
             Ok(Reply::Refuse(reason)) => {
                 self.give_up(&Error::with(
                     Code::Protocol,
@@ -90,7 +89,7 @@ impl SharedLink {
         }
     }
 
-    pub(super) fn use_segment(&mut self, region: MemfdRegion, sends: Direction) -> Result<(), Error> {
+    pub(super) fn use_segment(&mut self, region: SystemSegment, sends: Direction) -> Result<(), Error> {
         let keys = self.connection.use_segment()?;
         self.plane = Some(SharedPlane::new(region, sends, keys)?);
         self.deframer.allow_doorbells();

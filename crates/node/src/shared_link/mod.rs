@@ -13,7 +13,7 @@ use eipc_core::{
     Session, State, Time,
 };
 use eipc_shm::doorbell;
-use eipc_shm::{ALL_LANES, MemfdRegion, Offer};
+use eipc_shm::{ALL_LANES, Segment, SystemSegment};
 
 use crate::batch::Delivery;
 use crate::control_socket::ControlSocket;
@@ -36,8 +36,8 @@ pub(crate) struct SharedLink {
     frame: Vec<u8>,
     random: Random,
     /// What the server offered, until the client is ready.
-    offered: Option<(Offer, MemfdRegion)>,
-    /// The descriptor that came with the first byte of the offer.
+    offered: Option<SystemSegment>,
+    /// The descriptor that came with the first byte of the offer; never one where segments have names.
     handed_over: Option<OwnedFd>,
     max_segment: u64,
     /// When the segment must be in use: handshake and hand-over share one time limit.
@@ -188,7 +188,8 @@ impl SharedLink {
 
     /// The client, between SessionAccept and the first byte of the offer.
     fn expects_descriptor(&self) -> bool {
-        self.session().is_some_and(|session| session.role == Role::Client)
+        SystemSegment::PASSES_DESCRIPTOR
+            && self.session().is_some_and(|session| session.role == Role::Client)
             && self.plane.is_none()
             && self.handed_over.is_none()
             && !self.deframer.is_mid_frame()

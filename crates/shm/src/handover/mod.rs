@@ -197,4 +197,18 @@ mod tests {
         }
         assert_eq!(Reply::decode(&[3, 0, 0, 9, 0, 0, 0, 1]), Ok(Reply::Refuse(Reason::Abi)));
     }
+
+    #[test]
+    fn a_reply_that_is_neither_ready_nor_a_refusal_is_malformed() {
+        for payload in [
+            [0, 0, 0, 1, 0, 0, 0, 1],
+            [1, 0, 0, 1, 0, 0, 0, 1],
+            [4, 0, 0, 1, 0, 0, 0, 1],
+            [3, 1, 0, 1, 0, 0, 0, 1],
+            [2, 0, 0, 1, 0, 0, 0, 1],
+            [2, 0, 0, 2, 0, 0, 0, 0],
+        ] {
+            assert_eq!(Reply::decode(&payload), Err(OfferError::Malformed), "{payload:?}");
+        }
+    }
 }

@@ -151,16 +151,17 @@ impl Offer {
 
     /// Returns what the first page of the segment contains, in host byte order.
     #[must_use]
-    pub fn header_page(&self) -> Vec<u8> {
-        let mut page = Vec::with_capacity(HEADER_PAGE_LEN);
-        page.extend_from_slice(b"EIPCSHM1");
-        page.extend_from_slice(&u32::from(ABI).to_ne_bytes());
-        page.extend_from_slice(&[0; 4]);
-        page.extend_from_slice(&self.total().to_ne_bytes());
-        page.extend_from_slice(&self.generation.to_ne_bytes());
-        self.capacities.iter().for_each(|capacity| page.extend_from_slice(&capacity.to_ne_bytes()));
-        page.extend_from_slice(&self.layout_hash());
-        page.resize(HEADER_PAGE_LEN, 0);
+    pub fn header_page(&self) -> [u8; HEADER_PAGE_LEN] {
+        let mut head = Vec::with_capacity(96);
+        head.extend_from_slice(b"EIPCSHM1");
+        head.extend_from_slice(&u32::from(ABI).to_ne_bytes());
+        head.extend_from_slice(&[0; 4]);
+        head.extend_from_slice(&self.total().to_ne_bytes());
+        head.extend_from_slice(&self.generation.to_ne_bytes());
+        self.capacities.iter().for_each(|capacity| head.extend_from_slice(&capacity.to_ne_bytes()));
+        head.extend_from_slice(&self.layout_hash());
+        let mut page = [0; HEADER_PAGE_LEN];
+        page.iter_mut().zip(head).for_each(|(to, from)| *to = from);
         page
     }
 
@@ -263,6 +264,40 @@ mod tests {
         ] {
             assert_eq!(name(bad), None, "{bad}");
         }
+    }
+
+    #[test]
+    fn a_hostile_name_does_not_get_through_the_decoder() {
+        let good =
+            Offer::named(Capacities::DEFAULT, SESSION, "/eabcdefghijklmnopqrstuvwx27").unwrap().encode();
+        assert!(Offer::decode(&good, SESSION, LIMIT).is_ok());
+        let refused = |payload: &[u8]| {
+            assert_eq!(Offer::decode(payload, SESSION, LIMIT), Err(OfferError::Malformed), "{payload:?}");
+        };
+        for byte in (0..=255_u8).filter(|byte| !matches!(byte, b'a'..=b'z' | b'2'..=b'7')) {
+            for at in 72..good.len() {
+                let mut payload = good.clone();
+                if payload[at] != byte {
+                    payload[at] = byte;
+                    refused(&payload);
+                }
+            }
+        }
+        // Lengths that the name does not have, and names that have them: 31 is what macOS would take.
+        for length in (0..=255_u8).filter(|length| usize::from(*length) != NAME_LEN) {
+            let mut payload = good.clone();
+            payload[64] = length;
+            refused(&payload);
+            payload.resize(OFFER_LEN + usize::from(length), b'a');
+            refused(&payload);
+        }
+        // A memory file with a name, a named segment without.
+        let mut payload = good.clone();
+        payload[1] = 1;
+        refused(&payload);
+        let mut payload = offer().encode();
+        payload[1] = 2;
+        refused(&payload);
     }
 
     #[test]

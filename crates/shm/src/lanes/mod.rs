@@ -105,6 +105,7 @@ mod tests {
     fn a_sleeping_consumer_is_rung_for_and_a_late_sleeper_stays_awake() {
         let (mut outbound, mut inbound) = pair();
         assert!(!inbound.begin_wait(ALL_LANES), "nothing there: it may sleep");
+        assert!(!outbound.publish(), "nobody is woken for nothing");
         assert!(outbound.push(Lane::P2, b"x").unwrap());
         assert!(outbound.publish(), "it must be woken");
         inbound.end_wait();
@@ -145,6 +146,19 @@ mod tests {
     }
 
     #[test]
+    fn a_producer_that_waits_for_room_takes_just_enough() {
+        let (mut outbound, mut inbound) = pair();
+        for _ in 0..2 {
+            assert!(outbound.push(Lane::P1, &[0; 2_040]).unwrap());
+        }
+        assert!(!outbound.publish() && !outbound.push(Lane::P1, &[0; 2_040]).unwrap());
+        assert!(!outbound.wait_for_space(Lane::P1).unwrap());
+        assert!(take(&mut inbound, Lane::P1).is_some());
+        assert!(inbound.release(), "it waits");
+        assert!(outbound.wait_for_space(Lane::P1).unwrap(), "half a lane is what it asked for");
+    }
+
+    #[test]
     fn urgent_records_come_first_and_bulk_stops_at_its_budget() {
         let (mut outbound, mut inbound) = pair();
         for lane in [Lane::P3, Lane::P2, Lane::P1, Lane::P0] {
@@ -162,6 +176,10 @@ mod tests {
         }
         assert_eq!(order, [0, 0, 0, 1, 1, 1, 2, 2]);
         assert!(inbound.has_data());
+        // Nothing is left for bulk from the beginning: the urgent lanes are drained all the same.
+        assert!(outbound.push(Lane::P1, &[1; 100]).unwrap());
+        assert!(!outbound.publish());
+        assert_eq!(inbound.next_by_priority(&mut Budget::new(0)), Ok(Some((Lane::P1, 100))));
     }
 
     #[test]
@@ -172,6 +190,7 @@ mod tests {
         inbound.end().unwrap();
         assert!(outbound.push(Lane::P0, b"after").unwrap());
         assert!(!outbound.publish());
+        assert!(inbound.has_data() && !inbound.has_data_among(ALL_LANES & !1));
         assert_eq!(take(&mut inbound, Lane::P0).unwrap(), b"before");
         assert!(!inbound.has_data());
         assert_eq!(take(&mut inbound, Lane::P0), None);
@@ -202,6 +221,7 @@ mod tests {
         assert_eq!(inbound.copy_next(Lane::P0, &mut []), Err(Fault::Poisoned));
         assert_eq!(inbound.end(), Err(Fault::Poisoned));
         assert!(inbound.begin_wait(ALL_LANES), "nobody sleeps on a poisoned lane");
+        assert!(inbound.has_data() && inbound.has_data_among(ALL_LANES), "its owner meets the fault");
         assert!(!inbound.release());
     }
 

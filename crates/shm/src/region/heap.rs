@@ -10,13 +10,11 @@ use std::alloc;
 use std::io;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64};
 
-use super::access::Access;
+use super::Seats;
+use super::backed::Backed;
 use super::bytes::Bytes;
-use super::{OutOfRange, Seat, Seats};
-use crate::control::{Flag, Slot, Word};
-use crate::layout::{DATA_OFFSET, Direction, Layout};
+use crate::layout::{DATA_OFFSET, Layout};
 
 /// A segment on the heap.
 #[derive(Debug, Clone)]
@@ -58,41 +56,21 @@ impl HeapRegion {
     }
 }
 
-impl Access for HeapRegion {
+impl Backed for HeapRegion {
     fn layout(&self) -> &Layout {
         &self.0.layout
     }
 
-    fn word(&self, slot: Slot, word: Word) -> &AtomicU64 {
-        self.0.bytes.word(slot, word)
+    fn bytes(&self) -> &Bytes {
+        &self.0.bytes
     }
 
-    fn flag(&self, direction: Direction, flag: Flag) -> &AtomicU32 {
-        self.0.bytes.flag(direction, flag)
-    }
-
-    fn header(&self, offset: usize) -> Result<[u8; 8], OutOfRange> {
-        self.0.bytes.header(offset)
-    }
-
-    fn set_header(&self, offset: usize, header: [u8; 8]) -> Result<(), OutOfRange> {
-        self.0.bytes.set_header(offset, header)
-    }
-
-    fn copy_out(&self, offset: usize, out: &mut [u8]) -> Result<(), OutOfRange> {
-        self.0.bytes.copy_out(offset, out)
-    }
-
-    fn copy_in(&self, offset: usize, bytes: &[u8]) -> Result<(), OutOfRange> {
-        self.0.bytes.copy_in(offset, bytes)
+    fn seats(&self) -> &Seats {
+        &self.0.seats
     }
 
     fn reserve(&self, _offset: usize, _len: usize) -> io::Result<()> {
         Ok(())
-    }
-
-    fn claim(&self, seat: Seat) -> bool {
-        self.0.seats.claim(seat)
     }
 }
 

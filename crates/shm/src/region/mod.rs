@@ -16,6 +16,8 @@ use crate::layout::{Direction, Layout};
 use crate::sync::{AtomicU32, AtomicU64};
 
 #[cfg(not(loom))]
+pub(crate) mod backed;
+#[cfg(not(loom))]
 pub(crate) mod bytes;
 #[cfg(not(loom))]
 mod heap;
@@ -101,5 +103,55 @@ pub(crate) mod access {
         /// Takes a seat; false if it was ever taken.
         #[doc(hidden)]
         fn claim(&self, seat: Seat) -> bool;
+    }
+}
+
+#[cfg(not(loom))]
+#[cfg(test)]
+mod tests {
+    use super::access::Access as _;
+    use super::*;
+    use crate::layout::Capacities;
+
+    /// Every region of ours, by the same rules.
+    fn keeps_to_its_data(region: &impl Region) {
+        let end = region.layout().data_len();
+        assert_eq!(region.set_header(end - 8, [1; 8]), Ok(()));
+        assert_eq!(region.header(end - 8), Ok([1; 8]));
+        assert_eq!(region.copy_in(end - 8, &[2; 8]), Ok(()));
+        let mut out = [0; 8];
+        assert_eq!((region.copy_out(end - 8, &mut out), out), (Ok(()), [2; 8]));
+        for beyond in [end - 7, end, usize::MAX] {
+            assert_eq!(region.set_header(beyond, [1; 8]), Err(OutOfRange));
+            assert_eq!(region.header(beyond), Err(OutOfRange));
+            assert_eq!(region.copy_in(beyond, &[2; 8]), Err(OutOfRange));
+            assert_eq!(region.copy_out(beyond, &mut out), Err(OutOfRange));
+        }
+        for direction in Direction::ALL {
+            for producer in [false, true] {
+                let seat = Seat { direction, producer };
+                assert!(region.claim(seat) && !region.claim(seat), "{seat:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_region_on_the_heap_keeps_to_its_data() {
+        let layout = Layout::new(Capacities::new([4_096; 8]).unwrap());
+        let region = HeapRegion::new(layout).unwrap();
+        keeps_to_its_data(&region);
+        assert!(region.reserve(0, layout.data_len()).is_ok());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_region_in_a_memory_file_keeps_to_its_data() {
+        use crate::map::Segment;
+        let created = crate::map::memfd::MemfdRegion::create(Capacities::new([4_096; 8]).unwrap(), 7);
+        let region = created.unwrap().region;
+        keeps_to_its_data(&region);
+        let end = region.layout().data_len();
+        assert!(region.reserve(0, end).is_ok());
+        assert!(region.reserve(end - 1, 2).is_err(), "the file is sealed against growing");
     }
 }

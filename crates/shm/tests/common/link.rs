@@ -8,9 +8,12 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use eipc_shm::doorbell::{self, Received, Rung, peer_credentials, receive, send_nonblocking, send_with_fd};
-use eipc_shm::map::memfd;
-use eipc_shm::{ALL_LANES, Capacities, Direction, Inbound, Lane, MemfdRegion, Offer, Outbound, Reply};
+use eipc_shm::{
+    ALL_LANES, Capacities, Created, Direction, Inbound, Lane, Offer, Outbound, Reply, Segment, SegmentKind,
+};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fs::Mode;
+use rustix::shm;
 
 use super::SHORTEST;
 
@@ -50,7 +53,7 @@ impl Drop for Folder {
 }
 
 /// Waits until a descriptor can be read; panics at the deadline.
-fn wait_readable(fd: &OwnedFd) {
+pub(crate) fn wait_readable(fd: &OwnedFd) {
     let end = Instant::now() + DEADLINE;
     loop {
         let Some(left) = end.checked_duration_since(Instant::now()) else {
@@ -70,11 +73,11 @@ pub(crate) fn accept(listener: &OwnedFd) -> OwnedFd {
     doorbell::accept(listener.as_fd()).unwrap().unwrap()
 }
 
-pub(crate) struct Link {
+pub(crate) struct Link<S: Segment> {
     socket: OwnedFd,
     ended: bool,
-    pub(crate) inbound: Inbound<MemfdRegion>,
-    pub(crate) outbound: Outbound<MemfdRegion>,
+    pub(crate) inbound: Inbound<S>,
+    pub(crate) outbound: Outbound<S>,
     /// How often this side slept for data and was woken.
     pub(crate) wakes: u64,
     /// How often this side rang.
@@ -83,7 +86,7 @@ pub(crate) struct Link {
     pub(crate) space_waits: u64,
 }
 
-impl Link {
+impl<S: Segment> Link<S> {
     /// Hands the segment over as docs/shm-abi.md says; the frames around the payloads are left out.
     pub(crate) fn hand_over(socket: OwnedFd, role: Role) -> Self {
         let (region, reads) = match role {
@@ -101,32 +104,20 @@ impl Link {
         }
     }
 
-    fn offer(socket: &OwnedFd) -> MemfdRegion {
-        let [a, b, c, d] = CAPACITIES;
-        let offer = Offer::memfd(Capacities::new([a, b, c, d, a, b, c, d]).unwrap(), SESSION);
-        let (region, fd) = memfd::create(&offer).unwrap();
-        let payload = offer.encode();
-        let frame = [&(payload.len() as u32).to_be_bytes(), payload.as_slice()].concat();
-        assert_eq!(send_with_fd(socket.as_fd(), &frame, fd.as_fd()).unwrap(), frame.len());
-        drop(fd);
+    fn offer(socket: &OwnedFd) -> S {
+        let Created { region, offer, .. } = send_offer::<S>(socket);
         let mut reply = [0; 12];
         read_exact(socket, &mut reply);
         assert_eq!(Reply::decode(&reply[4..]), Ok(Reply::Ready));
+        assert!(!is_linked(&offer), "the client took the name away");
+        region.unlink();
         region
     }
 
-    fn take(socket: &OwnedFd) -> MemfdRegion {
-        let mut first = [0; 1];
-        wait_readable(socket);
-        let Ok(Received::Bytes(1, Some(fd))) = receive(socket.as_fd(), &mut first, true) else {
-            panic!("no descriptor with the first byte");
-        };
-        let mut rest = [0; 3];
-        read_exact(socket, &mut rest);
-        let mut payload = vec![0; u32::from_be_bytes([first[0], rest[0], rest[1], rest[2]]) as usize];
-        read_exact(socket, &mut payload);
-        let offer = Offer::decode(&payload, SESSION, 1 << 20).unwrap();
-        let region = memfd::open(fd, &offer, peer_credentials(socket.as_fd()).unwrap().uid).unwrap();
+    fn take(socket: &OwnedFd) -> S {
+        let (offer, descriptor) = receive_offer::<S>(socket);
+        let uid = peer_credentials(socket.as_fd()).unwrap().uid;
+        let region = S::open(&offer, descriptor, uid).unwrap();
         let reply = Reply::Ready.encode();
         let frame = [&(reply.len() as u32).to_be_bytes(), reply.as_slice()].concat();
         assert_eq!(send_nonblocking(socket.as_fd(), &frame).unwrap(), frame.len());
@@ -223,6 +214,40 @@ impl Link {
             self.sleep();
         }
     }
+}
+
+/// The server's first step: makes a segment and offers it.
+pub(crate) fn send_offer<S: Segment>(socket: &OwnedFd) -> Created<S> {
+    let [a, b, c, d] = CAPACITIES;
+    let mut made = S::create(Capacities::new([a, b, c, d, a, b, c, d]).unwrap(), SESSION).unwrap();
+    let payload = made.offer.encode();
+    let frame = [&(payload.len() as u32).to_be_bytes(), payload.as_slice()].concat();
+    let sent = match made.descriptor.take() {
+        Some(fd) => send_with_fd(socket.as_fd(), &frame, fd.as_fd()),
+        None => send_nonblocking(socket.as_fd(), &frame),
+    };
+    assert_eq!(sent.unwrap(), frame.len());
+    made
+}
+
+/// The client's first step: reads the offer and what came with it.
+pub(crate) fn receive_offer<S: Segment>(socket: &OwnedFd) -> (Offer, Option<OwnedFd>) {
+    let mut prefix = [0; 4];
+    wait_readable(socket);
+    let received = receive(socket.as_fd(), &mut prefix[..1], S::PASSES_DESCRIPTOR);
+    let Ok(Received::Bytes(1, descriptor)) = received else {
+        panic!("no offer");
+    };
+    assert_eq!(descriptor.is_some(), S::PASSES_DESCRIPTOR, "what comes with the first byte");
+    read_exact(socket, &mut prefix[1..]);
+    let mut payload = vec![0; u32::from_be_bytes(prefix) as usize];
+    read_exact(socket, &mut payload);
+    (Offer::decode(&payload, SESSION, 1 << 20).unwrap(), descriptor)
+}
+
+/// Whether the segment's name leads to something; a memfd has none.
+pub(crate) fn is_linked(offer: &Offer) -> bool {
+    offer.kind() == SegmentKind::Named && shm::open(offer.name(), shm::OFlags::RDONLY, Mode::empty()).is_ok()
 }
 
 fn read_exact(socket: &OwnedFd, mut buffer: &mut [u8]) {

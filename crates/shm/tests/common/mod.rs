@@ -3,9 +3,11 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(unsafe_code, reason = "a hostile peer writes where it likes")]
 
-#[cfg(target_os = "linux")]
+#[cfg(unix)]
 pub(crate) mod link;
 
+use std::env;
+use std::process::Command;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use eipc_shm::{Direction, Lane};
@@ -26,13 +28,25 @@ pub(crate) fn message(counter: u64, len: usize) -> Vec<u8> {
 /// Returns a length for the n-th message that visits every remainder and both ends of the range.
 pub(crate) fn length(counter: u64, longest: usize) -> usize {
     let span = longest - SHORTEST as usize + 1;
-    SHORTEST as usize + usize::try_from(counter.wrapping_mul(2_654_435_761) >> 7).unwrap() % span
+    SHORTEST as usize + usize::try_from((counter.wrapping_mul(2_654_435_761) >> 7) % span as u64).unwrap()
 }
 
 /// Returns the counter of a message that is whole, `None` for any other bytes.
 pub(crate) fn counter_of(bytes: &[u8]) -> Option<u64> {
     let counter = u64::from_be_bytes(*bytes.first_chunk()?);
     (bytes == message(counter, bytes.len())).then_some(counter)
+}
+
+/// Returns this test binary as a command of its own. A binary for another machine starts as it was started itself:
+/// through the program and arguments in `EIPC_TEST_EMULATOR` (set by scripts/test-platforms.sh).
+pub(crate) fn this_binary() -> Command {
+    let binary = env::current_exe().unwrap();
+    let emulator = env::var("EIPC_TEST_EMULATOR").unwrap_or_default();
+    let mut words = emulator.split_whitespace();
+    let Some(program) = words.next() else { return Command::new(binary) };
+    let mut command = Command::new(program);
+    command.args(words).arg(binary);
+    command
 }
 
 /// A segment as a hostile peer sees it: raw bytes at an address.
@@ -46,7 +60,7 @@ unsafe impl Sync for Raw {}
 
 impl Raw {
     /// Maps a segment beside the region that the crate maps, until the process ends.
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub(crate) fn map(fd: std::os::fd::BorrowedFd<'_>, len: usize) -> Self {
         use rustix::mm::{MapFlags, ProtFlags, mmap};
         let protection = ProtFlags::READ | ProtFlags::WRITE;
@@ -56,7 +70,7 @@ impl Raw {
     }
 
     /// Undoes [`Raw::map`].
-    #[cfg(target_os = "linux")]
+    #[cfg(unix)]
     pub(crate) fn unmap(self, len: usize) {
         // SAFETY: the caller made it by `map` with this length and uses it no more.
         unsafe { rustix::mm::munmap(self.0.cast(), len) }.unwrap();

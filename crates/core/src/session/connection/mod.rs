@@ -17,6 +17,8 @@ use self::open_session::OpenSession;
 pub use self::received::{Received, State};
 use super::config::{ClientConfig, ServerConfig, Session};
 use super::control::CloseReason;
+#[cfg(feature = "deterministic")]
+use super::handshake_v2::Planes;
 use super::handshake_v2::{ClientStart, ServerStart};
 use super::open::Opener;
 use super::seal::Sealer;
@@ -339,6 +341,16 @@ impl Connection {
     pub fn limit_epochs(&mut self, frames: u64, bytes: u64, age: core::time::Duration) {
         if let Phase::Open(open) = &mut self.phase {
             open.limit_epochs(frames, bytes, age);
+        }
+    }
+
+    /// Takes the keys of both planes out of the open session and ends it: what the vectors have on one plane, a
+    /// session's own rules would refuse there. For tests only.
+    #[cfg(feature = "deterministic")]
+    pub fn take_planes(&mut self) -> Option<Planes> {
+        match core::mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Open(open) => Some(open.into_planes()),
+            _ => None,
         }
     }
 

@@ -13,6 +13,8 @@ use crate::session::control::{Alert, CloseFrame, CloseReason};
 use crate::session::envelope::Envelope;
 use crate::session::handover::Handover;
 use crate::session::handshake_v2::Established;
+#[cfg(feature = "deterministic")]
+use crate::session::handshake_v2::Planes;
 use crate::session::keys::Exporter;
 use crate::session::open::Opener;
 use crate::session::seal::Sealer;
@@ -160,6 +162,7 @@ impl OpenSession {
         Ok(())
     }
 
+    /// Seals a message for the stream. Call behind [`OpenSession::accepts_records`].
     pub(super) fn seal_record(
         &mut self,
         kind: Kind,
@@ -169,7 +172,6 @@ impl OpenSession {
         frame: &mut [u8],
         now: Time,
     ) -> Result<()> {
-        self.accepts_records()?;
         if !kind.is_application() {
             return Err(Error::with(Code::UnsupportedType, format!("{} is no message", kind.name())));
         }
@@ -197,8 +199,8 @@ impl OpenSession {
         self.handover.enter_use()?;
         // From here on each direction of the stream carries one frame more, X or E (docs/shm-abi.md). A
         // lane that silent would keep the session's first master secret to the end.
-        self.sealer.forget_master()?;
-        self.opener.forget_master()?;
+        self.sealer.forget_master();
+        self.opener.forget_master();
         self.segment.take().ok_or(Error::new(Code::Internal, "no keys for shared memory"))
     }
 
@@ -269,8 +271,8 @@ impl OpenSession {
         if is_due(self.heartbeat_due()) {
             return match self.seal_heartbeat(now) {
                 Ok(frame) => Ok(Due { transmit: Some(frame), is_over: false }),
-                Err(error) if error.code == Code::Expired => self.close_for_time(now),
-                Err(error) => Err(Failure::silent(error)),
+                // Nothing else refuses a heartbeat: the lane has used its last epoch.
+                Err(_) => self.close_for_time(now),
             };
         }
         Ok(Due::default())
@@ -293,6 +295,11 @@ impl OpenSession {
         for sealer in segment.into_iter().chain([&mut self.sealer]) {
             sealer.limit_epochs(frames, bytes, age);
         }
+    }
+
+    #[cfg(feature = "deterministic")]
+    pub(super) fn into_planes(self) -> Planes {
+        Planes { sealer: self.sealer, opener: self.opener, segment: self.segment }
     }
 
     fn refuse_when_closing(&self) -> Result<()> {

@@ -136,6 +136,14 @@ mod tests {
             assert_ne!(changed, good);
             assert!(Accept::read(changed.as_bytes()).is_err(), "{changed}");
         }
+        // A list refused in the middle is not taken for one that has ended.
+        let unended = good.replacen("\"ui:control\",\"a\\\"b\"]", "\"\\u001b\"", 1);
+        assert_eq!(unended.matches('[').count() - unended.matches(']').count(), 1);
+        assert!(Accept::read(unended.as_bytes()).is_err());
+        let one = |length| Accept { capabilities: vec!["a".repeat(length)], ..sample() };
+        assert!(Accept::read(&one(255).write()).is_ok() && Accept::read(&one(256).write()).is_err());
+        let most = Accept { capabilities: vec!["a".into(); 256], ..sample() };
+        assert!(Accept::read(&most.write()).is_ok());
         for bound in ["4096", "1048576"] {
             assert!(Accept::read(good.replace("1048576", bound).as_bytes()).is_ok());
         }

@@ -330,4 +330,21 @@ mod tests {
         assert_eq!(says("nia.min", &pinned), Err(Code::Reflection));
         assert_eq!(says("EAI", &open), Err(Code::Identity));
     }
+
+    #[test]
+    fn a_client_without_an_id_or_randomness_says_nothing() {
+        let psk = Arc::new(Psk::new(&[0x81; 32]).unwrap());
+        for wrong in ["", "Nia", "nia min", &"x".repeat(65)] {
+            let error = ClientStart::new(ClientConfig::new(Arc::clone(&psk), wrong)).unwrap_err();
+            assert_eq!(error.code, Code::HandshakeFailed, "{wrong:?}");
+        }
+        let hello = |psk_only, random: &[u8]| {
+            let config = ClientConfig { psk_only, ..ClientConfig::new(Arc::clone(&psk), "nia.min") };
+            ClientStart::new(config).unwrap().hello(&Random::fixed(random)).map(drop)
+        };
+        assert_eq!((hello(true, &[7; 32]), hello(false, &[7; 64])), (Ok(()), Ok(())));
+        for (psk_only, drawn) in [(true, 0), (true, 31), (false, 0), (false, 32), (false, 63)] {
+            assert_eq!(hello(psk_only, &vec![7; drawn]), Err(no_randomness()), "{psk_only} {drawn}");
+        }
+    }
 }

@@ -46,8 +46,7 @@ impl<'a> KeyChoice<'a> {
     /// Checks the layout, which is nothing but lengths.
     pub(super) fn read(payload: &'a [u8]) -> Result<Self> {
         let fields = || {
-            let mut reader = Reader::new(payload);
-            reader.take(KEY_ID_AT)?;
+            let mut reader = Reader::new(payload.get(KEY_ID_AT..)?);
             let key_id = reader.u64()?;
             reader.take(FIXED_LEN - KEY_ID_AT - 9)?;
             let length = reader.u8().filter(|length| (1..=64).contains(length))?;
@@ -182,6 +181,27 @@ mod tests {
             wrong[112] = length;
             assert!(KeyChoice::read(&wrong).is_err(), "{length}");
         }
+    }
+
+    #[test]
+    fn a_server_hello_has_80_bytes() {
+        let hello = ServerHello {
+            hs_version: 1,
+            kx: 1,
+            suite: 1,
+            reserved: 0,
+            features: 1,
+            session_id: 9,
+            nonce: [1; 32],
+            public: [2; 32],
+        };
+        let payload = hello.write().unwrap().split_off(16);
+        assert_eq!(payload.len(), SERVER_HELLO_LEN);
+        assert_eq!(ServerHello::read(&payload), Ok(hello));
+        for cut in 0..payload.len() {
+            assert!(ServerHello::read(&payload[..cut]).is_err());
+        }
+        assert!(ServerHello::read(&[&payload[..], &[0]].concat()).is_err());
     }
 
     #[test]

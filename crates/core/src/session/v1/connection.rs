@@ -3,7 +3,8 @@
 //! The owner drives it as it does an EIPC/2 [`Connection`](crate::Connection): it cuts frames with a
 //! [`Deframer`](crate::wire::Deframer), hands each to [`Connection::handle_frame`], writes what
 //! [`Connection::poll_transmit`] returns and keeps the one deadline. v1 has no close frame: the end of the
-//! stream is the end, and who cuts a stream between two frames is not noticed.
+//! stream is the goodbye, and who cuts a stream between two frames is not noticed. Whoever closes first ends
+//! its half of the stream and goes on reading until the other half ends too.
 
 use super::check_ids;
 use super::handshake::{
@@ -15,12 +16,16 @@ use super::seal::Sealer;
 use crate::crypto::random::Random;
 use crate::error::{Code, Error, Result};
 use crate::message::{Kind, Meta};
-use crate::session::{Role, State};
+use crate::session::State;
 use crate::time::Time;
 use crate::wire::limits::{PREFIX_LEN, UNAUTHENTICATED_FRAME_LIMIT};
+use core::ops::Range;
 use core::time::Duration;
 use std::collections::VecDeque;
 use std::sync::Arc;
+
+/// How long the peer has to end its half of the stream after this side has ended its own.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// One v1 session; see the module.
 #[derive(Debug)]
@@ -31,6 +36,7 @@ pub struct Connection {
     handshake_deadline: Time,
     clock: WallClock,
     is_hello_forged: bool,
+    has_peer_closed: bool,
 }
 
 /// What a frame of the peer meant.
@@ -42,6 +48,17 @@ pub enum Received<'a> {
     Established,
     /// A message. On a server without handshake the first one also establishes the session.
     Message(Envelope<'a>),
+}
+
+/// How the peer's half of a stream ended; the deframer knows whether it was inside a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// Between two frames.
+    Whole,
+    /// Inside a frame.
+    InsideFrame,
+    /// By an error of the transport, between two frames as far as is known.
+    Broken,
 }
 
 #[derive(Debug)]
@@ -67,6 +84,26 @@ struct Open {
     opener: Opener,
     /// When the session's life ends.
     ends: Option<Time>,
+    goodbye: Option<Goodbye>,
+}
+
+/// Which half of the stream ended first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Goodbye {
+    /// This side's; the peer's should follow until then.
+    Own(Time),
+    /// The peer's: what is sealed now is the last it reads.
+    Peer,
+}
+
+impl Open {
+    /// Returns when something has to happen.
+    fn deadline(&self) -> Option<Time> {
+        match self.goodbye {
+            Some(Goodbye::Own(until)) => Some(self.ends.map_or(until, |ends| ends.min(until))),
+            _ => self.ends,
+        }
+    }
 }
 
 /// What the wall clock said at a moment of the owner's monotonic clock. Only headers of the handshake are
@@ -121,23 +158,36 @@ impl Connection {
     /// [`Code::HandshakeFailed`] for an id that is none, [`Code::Reflection`] when both sides have the
     /// same.
     pub fn mac_only(config: MacConfig, now: Time) -> Result<Self> {
-        let MacConfig { key, service_id, peer_id, session_id, options } = config;
+        let MacConfig { role, key, service_id, peer_id, session_id, capabilities, options } = config;
         check_ids(&service_id, peer_id.as_deref())?;
         let max_frame = options.max_frame();
         let sealer = Sealer::new(Arc::clone(&key), &service_id, &session_id, max_frame);
         let opener = Opener::new(key, &service_id, peer_id.clone(), &options);
         let mut connection = Self::new(Phase::Closed, now, 0, now);
-        let session = Session {
-            role: Role::Client,
-            own_id: service_id,
-            peer_id,
-            session_id,
-            capabilities: Vec::new(),
-            ttl_ms: 0,
-            max_frame,
-        };
+        let session =
+            Session { role, own_id: service_id, peer_id, session_id, capabilities, ttl_ms: 0, max_frame };
         connection.open(Established { session, sealer, opener }, now);
         Ok(connection)
+    }
+
+    /// Gives this side of a connection without handshake another id, before it has sent anything: the
+    /// original takes it from the first message.
+    ///
+    /// # Errors
+    /// [`Code::BadHeader`] once something was sent or when there is no session; those of
+    /// [`Connection::mac_only`].
+    pub fn rename(&mut self, own_id: &str) -> Result<()> {
+        let (Phase::Open(open), Some(session)) = (&mut self.phase, &mut self.session) else {
+            return Err(Error::new(Code::BadHeader, "there is no open session"));
+        };
+        if open.sealer.sequence() > 0 {
+            return Err(Error::new(Code::BadHeader, "a frame went out under another id"));
+        }
+        check_ids(own_id, open.opener.peer_id())?;
+        open.sealer.rename(own_id);
+        open.opener.rename(own_id);
+        own_id.clone_into(&mut session.own_id);
+        Ok(())
     }
 
     const fn new(phase: Phase, handshake_deadline: Time, unix_ns: i64, now: Time) -> Self {
@@ -148,17 +198,25 @@ impl Connection {
             handshake_deadline,
             clock: WallClock { unix_ns, at: now },
             is_hello_forged: false,
+            has_peer_closed: false,
         }
     }
 
-    /// Returns where the connection stands; never [`State::Closing`].
+    /// Returns where the connection stands.
     #[must_use]
     pub const fn state(&self) -> State {
         match &self.phase {
+            Phase::Open(open) if open.goodbye.is_some() => State::Closing,
             Phase::Open(_) => State::Open,
             Phase::Closed => State::Closed,
             Phase::Handshaking(_) => State::Handshaking,
         }
+    }
+
+    /// Tells whether the peer ended its half of the stream before this side ended its own.
+    #[must_use]
+    pub const fn has_peer_closed(&self) -> bool {
+        self.has_peer_closed
     }
 
     /// Returns the largest frame the peer may send now: 4 096 bytes until it has proved itself. Hand it
@@ -199,6 +257,9 @@ impl Connection {
             Phase::Closed => return Err(Error::new(Code::Closed, "a frame after the end")),
             Phase::Handshaking(_) => self.handshake(frame, random, now),
             Phase::Open(open) if is_due(open.ends, now) => Err(expired().into()),
+            Phase::Open(open) if open.goodbye == Some(Goodbye::Peer) => {
+                return Err(Error::new(Code::Closed, "a frame after the end"));
+            }
             Phase::Open(open) => open.opener.receive(frame).map(Received::Message).map_err(Denied::from),
         };
         match received {
@@ -258,7 +319,7 @@ impl Connection {
         let Established { session, sealer, opener } = established;
         let ends = (session.ttl_ms > 0).then(|| now.after(Duration::from_millis(session.ttl_ms)));
         self.session = Some(session);
-        self.phase = Phase::Open(Box::new(Open { sealer, opener, ends }));
+        self.phase = Phase::Open(Box::new(Open { sealer, opener, ends, goodbye: None }));
     }
 
     /// Without a handshake the peer's first frame says who it is.
@@ -270,18 +331,33 @@ impl Connection {
         }
     }
 
-    /// Takes the end of the peer's stream, which in v1 is the ordinary end of a session. Whether it ended
-    /// inside a frame is the deframer's to say.
+    /// Takes the end of the peer's half of the stream, which in v1 is its goodbye: seal what it should still
+    /// read, then call [`Connection::finish_close`]. When this side has closed before, it is the end.
     ///
     /// # Errors
-    /// [`Code::Transport`] during the handshake.
-    pub fn handle_end(&mut self, _now: Time) -> Result<()> {
-        let is_handshaking = matches!(self.phase, Phase::Handshaking(_));
-        self.phase = Phase::Closed;
-        if is_handshaking {
-            return Err(Error::new(Code::Transport, "the peer ended the connection during the handshake"));
-        }
-        Ok(())
+    /// [`Code::Transport`] during the handshake, [`Code::Truncation`] for an end that is no goodbye.
+    pub fn handle_end(&mut self, end: StreamEnd, _now: Time) -> Result<()> {
+        let error = match &mut self.phase {
+            Phase::Closed => return Ok(()),
+            Phase::Handshaking(_) => {
+                Error::new(Code::Transport, "the peer ended the connection during the handshake")
+            }
+            Phase::Open(_) if end == StreamEnd::InsideFrame => {
+                Error::new(Code::Truncation, "the stream ended inside a frame")
+            }
+            // A peer that closes while something of ours is on its way breaks the stream.
+            Phase::Open(open) if open.goodbye.is_some() => {
+                self.phase = Phase::Closed;
+                return Ok(());
+            }
+            Phase::Open(_) if end == StreamEnd::Broken => Error::new(Code::Truncation, "the stream broke"),
+            Phase::Open(open) => {
+                open.goodbye = Some(Goodbye::Peer);
+                self.has_peer_closed = true;
+                return Ok(());
+            }
+        };
+        Err(self.fail(error.into()))
     }
 
     /// Returns the next bytes to write, one frame with its length prefix. Drain it before writing frames
@@ -298,15 +374,16 @@ impl Connection {
 
     /// Returns when to call [`Connection::handle_timeout`]; may change with every call.
     #[must_use]
-    pub const fn poll_deadline(&self) -> Option<Time> {
+    pub fn poll_deadline(&self) -> Option<Time> {
         match &self.phase {
-            Phase::Open(open) => open.ends,
+            Phase::Open(open) => open.deadline(),
             Phase::Closed => None,
             Phase::Handshaking(_) => Some(self.handshake_deadline),
         }
     }
 
-    /// Does what is due at `now`; nothing if nothing is.
+    /// Does what is due at `now`; nothing if nothing is. A peer that does not end its half of the stream is
+    /// not waited for longer.
     ///
     /// # Errors
     /// [`Code::Timeout`] when the handshake took too long, [`Code::Expired`] at the end of the
@@ -314,6 +391,10 @@ impl Connection {
     pub fn handle_timeout(&mut self, now: Time) -> Result<()> {
         let error = match &self.phase {
             Phase::Open(open) if is_due(open.ends, now) => expired(),
+            Phase::Open(open) if is_due(open.deadline(), now) => {
+                self.phase = Phase::Closed;
+                return Ok(());
+            }
             Phase::Handshaking(_) if now >= self.handshake_deadline => timed_out(),
             _ => return Ok(()),
         };
@@ -334,18 +415,62 @@ impl Connection {
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<()> {
+        self.sealer()?.seal(kind, meta, payload, out)
+    }
+
+    /// Seals a message inside `room` as [`Sealer::seal_in_place`] does.
+    ///
+    /// # Errors
+    /// Those of [`Connection::seal_record`], and of [`Sealer::seal_in_place`].
+    pub fn seal_in_place(
+        &mut self,
+        kind: Kind,
+        meta: Range<usize>,
+        payload: Range<usize>,
+        room: &mut [u8],
+    ) -> Result<usize> {
+        self.sealer()?.seal_in_place(kind, meta, payload, room)
+    }
+
+    /// Returns what [`Sealer::header_room`] says, while there is a session.
+    #[must_use]
+    pub fn header_room(&self) -> Option<usize> {
+        if let Phase::Open(open) = &self.phase { Some(open.sealer.header_room()) } else { None }
+    }
+
+    fn sealer(&mut self) -> Result<&mut Sealer> {
         let Phase::Open(open) = &mut self.phase else {
             return Err(Error::new(Code::Closed, "there is no open session"));
         };
+        if matches!(open.goodbye, Some(Goodbye::Own(_))) {
+            return Err(Error::new(Code::Closed, "this side has closed"));
+        }
         if !self.outgoing.is_empty() {
             return Err(Error::new(Code::Backpressure, "the handshake's last frame is to be written first"));
         }
-        open.sealer.seal(kind, meta, payload, out)
+        Ok(&mut open.sealer)
     }
 
-    /// Closes. Nothing is said to the peer: the owner ends the stream when it has written what is left.
-    pub fn close(&mut self) {
-        self.phase = Phase::Closed;
+    /// Closes this side: nothing is sealed any more, and the owner ends its half of the stream when it has
+    /// written what is left. The peer's messages still arrive, until it ends its half or two seconds are
+    /// over. Without an open session, or when the peer has closed before, it is over at once. Idempotent.
+    pub fn close(&mut self, now: Time) {
+        match &mut self.phase {
+            Phase::Open(open) if open.goodbye.is_none() => {
+                open.goodbye = Some(Goodbye::Own(now.after(CLOSE_TIMEOUT)));
+            }
+            Phase::Open(open) if open.goodbye != Some(Goodbye::Peer) => {}
+            _ => self.phase = Phase::Closed,
+        }
+    }
+
+    /// Ends the session after the peer's goodbye; nothing if there was none.
+    pub fn finish_close(&mut self) {
+        if let Phase::Open(open) = &self.phase
+            && open.goodbye == Some(Goodbye::Peer)
+        {
+            self.phase = Phase::Closed;
+        }
     }
 
     /// Ends the connection because something outside found it broken: a refused length, a failed read.

@@ -48,7 +48,9 @@ impl Key {
         self.mac.verify(PROBE, &MacKey::new(key).sign(PROBE))
     }
 
-    fn is_same(&self, other: &Self) -> bool {
+    /// Tells whether `other` makes the same tags, as [`Key::has_bytes`] does for bytes.
+    #[must_use]
+    pub fn is_same(&self, other: &Self) -> bool {
         self.mac.verify(PROBE, &other.mac.sign(PROBE))
     }
 
@@ -169,8 +171,12 @@ mod tests {
     #[test]
     fn capabilities_fit_into_the_handshake() {
         let insert = |length| KeyTable::new().insert("a", key(&[1; 16]), &["c".repeat(length)]);
-        assert_eq!(insert(4_000).unwrap_err().code, Code::MessageTooLarge);
         assert_eq!(insert(200), Ok(()));
+        // 3 072 bytes with everything around them.
+        let token = "0".repeat(64);
+        let around = format!(r#"{{"status":"ok","session_token":"{token}","capabilities":[""]}}"#).len();
+        assert_eq!(insert(3_072 - around), Ok(()));
+        assert_eq!(insert(3_072 - around + 1).unwrap_err().code, Code::MessageTooLarge);
     }
 
     #[test]
@@ -185,6 +191,7 @@ mod tests {
         for wrong in ["", "a\nb", "a\0", "\u{7f}", &"x".repeat(65)] {
             assert_eq!(table.insert(wrong, key(&[1; 16]), &[]).unwrap_err().code, Code::Key);
         }
+        assert_eq!(KeyTable::new().insert(&"x".repeat(64), key(&[1; 16]), &[]), Ok(()));
         for number in 1..=64 {
             table.insert(&format!("service.{number}"), key(&[number; 16]), &[]).unwrap();
         }

@@ -48,7 +48,7 @@ mod options;
 mod replay;
 mod seal;
 
-pub use connection::{Connection, Received};
+pub use connection::{Connection, Received, StreamEnd};
 pub use frame::{decode_frame, encode_frame, sign, verify};
 pub use key::{Credential, Key, KeyTable};
 pub use open::{Envelope, Opener};
@@ -63,6 +63,9 @@ pub use crate::wire::header_v1::TimestampRule;
 use crate::error::{Code, Error, Result};
 use crate::message::is_clean;
 use crate::wire::limits::MAX_ID_LEN;
+
+/// The longest `session_id`; the original's token has 64 digits.
+const MAX_TOKEN_LEN: usize = 256;
 
 /// Tells whether `text` can be an id in v1: the original knows no rule, so this one has room for its ids.
 fn is_id(text: &str) -> bool {

@@ -7,12 +7,12 @@
 //! The order of checks of `docs/wire.md` ("Receiver") is the order of these types. Nothing changes before
 //! the last of them, and the first refused frame is the last.
 
-use super::is_id;
 use super::key::Key;
 use super::options::{Options, SessionIdRule, SourceRule};
 use super::replay::ReplayWindow;
+use super::{MAX_TOKEN_LEN, is_id};
 use crate::error::{Code, Error, Result};
-use crate::message::{Kind, Meta};
+use crate::message::{Kind, MAX_STRING_LEN, Meta};
 use crate::wire::frame_v1::expect;
 use crate::wire::header_v1::{self, HeaderV1, TimestampRule};
 use crate::wire::limits::{PREAMBLE_LEN, UNAUTHENTICATED_FRAME_LIMIT};
@@ -150,6 +150,11 @@ impl Opener {
         Ok(envelope)
     }
 
+    /// From now on this is the own id.
+    pub(super) fn rename(&mut self, own_id: &str) {
+        own_id.clone_into(&mut self.names.own_id);
+    }
+
     /// From now on frames belong to a session with this token, and may be as large as agreed.
     pub(super) fn begin_session(&mut self, token: &str) {
         self.names.token = Some(token.to_owned());
@@ -217,8 +222,20 @@ impl<'a> Authentic<'a> {
             .get(PREAMBLE_LEN..PREAMBLE_LEN + header_len)
             .ok_or(Error::new(Code::BadHeader, "no header"))?;
         let header = header_v1::parse(header, timestamp)?;
+        if kind.is_application() {
+            check_lengths(&header)?;
+        }
         Ok(Headed { signed, kind, header_len, header })
     }
+}
+
+/// Refuses text that is longer than a message can keep. Control characters are the printer's to escape.
+fn check_lengths(header: &HeaderV1<'_>) -> Result<()> {
+    let strings = [&header.service_id, &header.request_id, &header.capability, &header.route];
+    if strings.iter().any(|text| text.len() > MAX_STRING_LEN) || header.session_id.len() > MAX_TOKEN_LEN {
+        return Err(Error::new(Code::BadHeader, "a string of the header is too long"));
+    }
+    Ok(())
 }
 
 impl Names {
@@ -303,5 +320,51 @@ mod tests {
             let mut bytes = frame(1, text);
             assert_eq!(opener().receive(&mut bytes).unwrap().meta().timestamp_ns, timestamp_ns, "{text}");
         }
+    }
+
+    #[test]
+    fn the_first_source_stays_the_peer_where_any_is_taken() {
+        let options = Options { source: SourceRule::Any, ..Options::default() };
+        let mut opener = Opener::new(Arc::new(Key::new(KEY).unwrap()), "own", None, &options);
+        let from = |source: &str, sequence: u64| {
+            let header =
+                format!(r#"{{"service_id":"{source}","sequence":{sequence},"timestamp":"0","priority":0}}"#);
+            encode_frame(b'c', header.as_bytes(), b"{}", Some(KEY)).unwrap()
+        };
+        for (sequence, source) in [(1, "first"), (2, "second"), (3, "")] {
+            opener.receive(&mut from(source, sequence)).unwrap();
+            assert_eq!(opener.peer_id(), Some("first"));
+        }
+    }
+
+    #[test]
+    fn random_bytes_are_refused_without_a_panic() {
+        // Whole frames: nothing but the untouched one is accepted.
+        let good = frame(1, "0");
+        let mut opener = opener();
+        eipc_testkit::noise::feed(&good, |bytes| {
+            let is_good = bytes == good;
+            opener.window.reset();
+            let is_accepted = opener.steps(bytes, Kind::is_application).is_ok();
+            assert!(is_good || !is_accepted);
+            is_accepted
+        });
+    }
+
+    #[test]
+    fn random_bytes_behind_a_good_tag_are_refused_without_a_panic() {
+        // The attacker holds the key and signs whatever it likes: type, header and payload.
+        let header = br#"{"service_id":"peer","sequence":1,"timestamp":"0","priority":0}"#;
+        let header_len = u8::try_from(header.len()).unwrap();
+        let sample = [&[b'c', header_len], &header[..], b"payload"].concat();
+        let mut opener = opener();
+        let accepted = eipc_testkit::noise::feed(&sample, |bytes| {
+            let Some(([kind, header_len], rest)) = bytes.split_first_chunk() else { return false };
+            let Some((header, payload)) = rest.split_at_checked((*header_len).into()) else { return false };
+            let mut frame = encode_frame(*kind, header, payload, Some(KEY)).unwrap();
+            opener.window.reset();
+            opener.steps(&mut frame, Kind::is_application).is_ok()
+        });
+        assert!(accepted > 0);
     }
 }

@@ -137,6 +137,8 @@ impl ServerConfig {
 /// What one side of a connection without any handshake brings: both have agreed on the key beforehand.
 #[derive(Clone, Debug)]
 pub struct MacConfig {
+    /// Which side this is; it changes nothing on the wire.
+    pub role: Role,
     /// The key both sides have.
     pub key: Arc<Key>,
     /// The own id, which this side's frames carry.
@@ -145,23 +147,32 @@ pub struct MacConfig {
     pub peer_id: Option<String>,
     /// What this side's frames carry as `session_id`; the peer's are not compared with anything.
     pub session_id: String,
+    /// What the peer may do, if this is the server's side.
+    pub capabilities: Vec<String>,
     /// The rules.
     pub options: Options,
 }
 
 impl MacConfig {
-    /// Makes a configuration with strict rules and no session id.
+    /// Makes a client's configuration with strict rules and no session id.
     #[must_use]
     pub fn new(key: Arc<Key>, service_id: &str) -> Self {
-        let options = Options::default();
-        Self { key, service_id: service_id.to_owned(), peer_id: None, session_id: String::new(), options }
+        Self {
+            role: Role::Client,
+            key,
+            service_id: service_id.to_owned(),
+            peer_id: None,
+            session_id: String::new(),
+            capabilities: Vec::new(),
+            options: Options::default(),
+        }
     }
 }
 
 /// What is known about an authenticated session. `Debug` leaves the token out.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Session {
-    /// Which side this is. Without a handshake, who begins with [`MacConfig`] is the client.
+    /// Which side this is.
     pub role: Role,
     /// The own id.
     pub own_id: String,

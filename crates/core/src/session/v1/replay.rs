@@ -57,13 +57,11 @@ impl ReplayWindow {
     /// Accepts `sequence` iff it is above 0 and either above the largest one so far, or less than the
     /// window below it and unseen. From then on it is seen.
     pub fn accept(&mut self, sequence: u64) -> bool {
-        if sequence == 0 || (sequence <= self.max && self.max - sequence >= self.size) {
+        if sequence == 0 || self.max.saturating_sub(sequence) >= self.size {
             return false;
         }
-        if sequence > self.max {
-            self.clear_up_to(sequence);
-            self.max = sequence;
-        }
+        self.clear_up_to(sequence);
+        self.max = self.max.max(sequence);
         let bit = 1 << (sequence % BLOCK);
         match self.block(sequence / BLOCK) {
             Some(block) if *block & bit == 0 => {
@@ -80,11 +78,11 @@ impl ReplayWindow {
         self.blocks.fill(0);
     }
 
-    /// Empties the blocks between the largest number so far and the new one: what they hold is older than
+    /// Empties the blocks between the largest number so far and a larger one: what they hold is older than
     /// the window.
     fn clear_up_to(&mut self, sequence: u64) {
         let (last, next) = (self.max / BLOCK, sequence / BLOCK);
-        let entered = (next - last).min(self.blocks.len() as u64);
+        let entered = next.saturating_sub(last).min(self.blocks.len() as u64);
         for number in 0..entered {
             if let Some(block) = self.block(next - number) {
                 *block = 0;

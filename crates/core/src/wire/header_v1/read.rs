@@ -164,6 +164,7 @@ mod tests {
         assert_eq!(header.payload_format, PayloadFormat::MessagePack);
         assert_eq!(header.timestamp.unix_ns(), 1_775_217_600_123_456_789);
         assert!(scan(GOOD).is_some());
+        assert!(scan(&edit("req-1", "a request")).is_some());
         for text in [&header.service_id, &header.session_id, &header.capability, &header.route] {
             assert!(matches!(text, Cow::Borrowed(_)));
         }
@@ -310,5 +311,13 @@ mod tests {
             }
         }
         assert!(tried > 40_000 && scanned > 1_000, "{tried} {scanned}");
+    }
+
+    #[test]
+    fn random_bytes_are_refused_without_a_panic() {
+        for rule in [TimestampRule::Strict, TimestampRule::AnyString] {
+            let accepted = eipc_testkit::noise::feed(GOOD.as_bytes(), |bytes| parse(bytes, rule).is_ok());
+            assert!(accepted > 0);
+        }
     }
 }

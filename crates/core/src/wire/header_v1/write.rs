@@ -137,9 +137,9 @@ mod tests {
 
     #[test]
     fn strings_are_escaped_as_the_original_does_and_read_back() {
-        let text = "<a&b>\u{2028}\u{2029}\u{2027}€\"\\/\u{8}\u{c}\n\r\t\u{1}\u{1f}\u{7f}é🧠";
+        let text = "< a&b>\u{2028}\u{2029}\u{2027}€\"\\/\u{8}\u{c}\n\r\t\u{1}\u{1f}\u{7f}é🧠";
         let escaped =
-            "\\u003ca\\u0026b\\u003e\\u2028\\u2029\u{2027}€\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\u{7f}é🧠";
+            "\\u003c a\\u0026b\\u003e\\u2028\\u2029\u{2027}€\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\u{7f}é🧠";
         let header = HeaderV1 { request_id: text.into(), ..HeaderV1::default() };
         let json = written(&header).unwrap();
         assert!(json.contains(escaped), "{json}");
@@ -151,8 +151,15 @@ mod tests {
         let default = HeaderV1::default();
         let year_10_000 = Timestamp::parse("99999999999").unwrap();
         assert!(written(&HeaderV1 { timestamp: year_10_000, ..default.clone() }).is_ok(), "year 5138");
+        let time = |text| Timestamp::parse(text).unwrap();
         for header in [
+            HeaderV1 { service_id: "a\0".into(), ..default.clone() },
+            HeaderV1 { session_id: "a\0".into(), ..default.clone() },
             HeaderV1 { request_id: "a\0".into(), ..default.clone() },
+            HeaderV1 { capability: "a\0".into(), ..default.clone() },
+            HeaderV1 { route: "a\0".into(), ..default.clone() },
+            HeaderV1 { timestamp: time("9999-12-31T23:59:59-01:00"), ..default.clone() },
+            HeaderV1 { timestamp: time("0000-01-01T00:00:00+01:00"), ..default.clone() },
             HeaderV1 { payload_format: PayloadFormat::Bytes, ..default.clone() },
             HeaderV1 { payload_format: PayloadFormat::Float32, ..default.clone() },
             HeaderV1 { route: "r".repeat(4_096).into(), ..default.clone() },

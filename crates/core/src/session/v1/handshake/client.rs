@@ -12,7 +12,7 @@ use crate::session::v1::key::Key;
 use crate::session::v1::open::Opener;
 use crate::session::v1::options::{ClientConfig, Session};
 use crate::session::v1::seal::Sealer;
-use crate::session::v1::{check_ids, hex};
+use crate::session::v1::{MAX_TOKEN_LEN, check_ids, hex};
 use crate::wire::preamble::MAGIC;
 use std::sync::Arc;
 
@@ -37,9 +37,6 @@ struct Progress {
     sealer: Sealer,
     opener: Opener,
 }
-
-/// The longest token kept; the original's has 64 digits.
-const MAX_TOKEN_LEN: usize = 256;
 
 impl ClientStart {
     /// Checks a configuration.

@@ -1,5 +1,5 @@
-//! The four-step challenge-response handshake (`docs/original.md`, "Behaviour on the wire"; hardened as
-//! `docs/wire.md` says), one consuming type per role and step.
+//! The four-step challenge-response handshake (`docs/wire.md`, "Challenge-response"), one consuming type per
+//! role and step.
 //!
 //! ```text
 //! client  ClientStart ─A→ AwaitChallenge ─R→ AwaitResult ──→ Established

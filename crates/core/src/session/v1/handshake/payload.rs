@@ -163,5 +163,17 @@ mod tests {
             assert_eq!(Answer::read(text.as_bytes()).unwrap_err().code, Code::BadPayload, "{text}");
         }
         assert!(Answer::read(capabilities(&["\"c\""; MAX_CAPABILITIES].join(",")).as_bytes()).is_ok());
+        assert!(Answer::read(capabilities(&format!("\"{}\"", "c".repeat(255))).as_bytes()).is_ok());
+        // A list refused in the middle is not taken for one that has ended.
+        assert!(Answer::read(br#"{"status":"ok","capabilities":["a\n"}"#).is_err());
+    }
+
+    #[test]
+    fn random_bytes_are_refused_without_a_panic() {
+        let claim = Claim::write("nia.min", Some(&[0x5a; 32]));
+        let claims = eipc_testkit::noise::feed(&claim, |bytes| Claim::read(bytes).is_ok());
+        let ok = Answer::write_ok("token", &["ui:control".into(), "a\"b".into()]);
+        let answers = eipc_testkit::noise::feed(&ok, |bytes| Answer::read(bytes).is_ok());
+        assert!(claims > 0 && answers > 0);
     }
 }

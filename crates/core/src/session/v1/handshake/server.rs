@@ -203,3 +203,27 @@ fn session(config: &ServerConfig, credential: &Credential, session_id: String) -
         max_frame: config.options.max_frame(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::v1::encode_frame;
+    use crate::session::v1::key::{Key, KeyTable};
+
+    #[test]
+    fn random_hellos_are_refused_without_a_panic() {
+        let key = b"secret-key-32bytes!!";
+        let mut keys = KeyTable::new();
+        keys.insert("nia.min", Arc::new(Key::new(key).unwrap()), &[]).unwrap();
+        let config = Arc::new(ServerConfig::new("eipc-server", keys));
+        let header = br#"{"service_id":"nia.min","sequence":1,"timestamp":"0","priority":0}"#;
+        let good = encode_frame(b'A', header, b"{\"service_id\":\"nia.min\"}", Some(key)).unwrap();
+        let random = Random::system();
+        eipc_testkit::noise::feed(&good, |bytes| {
+            let is_good = bytes == good;
+            let is_accepted = ServerStart::new(Arc::clone(&config)).receive(bytes, &random, 0).is_ok();
+            assert!(is_good || !is_accepted);
+            is_accepted
+        });
+    }
+}

@@ -1,14 +1,12 @@
 //! The few libuv functions the poller needs, found in the running process, and handles that close themselves.
 //!
-//! They are looked up by name instead of linked, so that the addon also loads where no libuv is exported; the poller then
-//! reports it. Nothing here knows about sessions. A handle's memory belongs to libuv from `init` until its close callback,
+//! They are looked up by name instead of linked, so that the addon also loads where no libuv is exported. Nothing here knows about
+//! sessions. A handle's memory belongs to libuv from `init` until its close callback,
 //! which is why handles are boxed here and freed only there.
 
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 use std::rc::Rc;
-
-use libloading::os::unix::Library;
 
 /// Kinds of handle, numbered as in `uv_handle_type`.
 #[derive(Clone, Copy)]
@@ -17,11 +15,6 @@ pub(crate) enum HandleKind {
     Poll = 8,
     Prepare = 9,
 }
-
-/// `UV_READABLE` of `uv_poll`.
-pub(crate) const READABLE: c_int = 1;
-/// `UV_WRITABLE` of `uv_poll`.
-pub(crate) const WRITABLE: c_int = 2;
 
 type RawHandle = *mut c_void;
 type RawLoop = *mut c_void;
@@ -57,7 +50,10 @@ impl Uv {
     /// # Safety
     /// `event_loop` must be the `uv_loop_t` of this thread and stay valid while handles exist.
     pub(crate) unsafe fn find(event_loop: *mut c_void) -> Option<Rc<Self>> {
-        let process = Library::this();
+        #[cfg(unix)]
+        let process = libloading::os::unix::Library::this();
+        #[cfg(windows)]
+        let process = libloading::os::windows::Library::this().ok()?;
         macro_rules! symbol {
             ($name:literal) => {
                 // SAFETY: the type is the one libuv 1.19+ documents for this name; libuv's ABI is stable within 1.x.
@@ -185,18 +181,20 @@ impl Handle {
             };
         }
     }
+}
 
-    /// Watches the descriptor of a poll handle for `events`; 0 stops. Saying the same again costs nothing: libuv would queue the
-    /// descriptor for `epoll_ctl`, and a loop with something queued never counts as idle.
-    pub(crate) fn watch(&self, events: c_int) {
+/// A poll handle. `READABLE` and `WRITABLE` have libuv's numbers.
+#[cfg(unix)]
+impl super::Watch for Handle {
+    /// libuv would queue the descriptor for `epoll_ctl` each time, and a loop with something queued never counts as idle.
+    fn watch_for(&self, events: c_int) {
         if matches!(self.kind, HandleKind::Poll) && self.watched.replace(events) != events {
             // SAFETY: the handle is open until drop; changing the events of a started handle is allowed.
             unsafe { (self.uv.poll_start)(self.raw, events, on_poll) };
         }
     }
 
-    /// Lets the handle keep the process alive, or not.
-    pub(crate) fn set_referenced(&self, referenced: bool) {
+    fn set_referenced(&self, referenced: bool) {
         // SAFETY: the handle is open until drop.
         unsafe { if referenced { (self.uv.reference)(self.raw) } else { (self.uv.unreference)(self.raw) } }
     }

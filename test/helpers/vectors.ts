@@ -1,6 +1,7 @@
-/** The EIPC/2 vectors of test/vectors as they are written. */
+/** The rows of test/vectors as they are written, and their codes as the error table has them. */
 import { readFileSync } from 'node:fs';
 
+import type { MessageType } from '../../src/message.js';
 import type { Direction, Plane } from './independent-keys.js';
 
 interface VectorMeta {
@@ -60,11 +61,14 @@ export interface Vector extends Handshake {
 }
 
 export interface DataReject extends Handshake {
-  readonly kx: 0 | 1;
+  readonly kx: 1;
   readonly suite: number;
   readonly session_id: string;
+  readonly server_nonce: string;
+  readonly server_x25519_private: string;
   readonly client_hello: string;
   readonly server_hello: string;
+  readonly client_finish: string;
   readonly receiver: 'server';
   readonly plane: Plane;
   readonly accepted_first: readonly string[];
@@ -78,6 +82,50 @@ export interface HelloReject extends Handshake {
   readonly good_server_hello: string;
   readonly frame_hex: string;
   readonly error: string;
+}
+
+export interface VectorV1 {
+  readonly name: string;
+  readonly type: MessageType;
+  readonly type_byte: string;
+  readonly flags: 0 | 1;
+  readonly header: {
+    readonly service_id: string;
+    readonly session_id: string;
+    readonly request_id: string;
+    readonly sequence: string;
+    readonly timestamp: string;
+    readonly priority: number;
+    readonly capability: string;
+    readonly route: string;
+    readonly payload_format: number;
+  };
+  readonly header_json: string;
+  readonly payload_hex: string;
+  readonly key_hex: string;
+  readonly frame_hex: string;
+  readonly length_prefixed_hex: string;
+  readonly mac_hex: string;
+}
+
+export interface RejectV1 {
+  readonly name: string;
+  readonly frame_hex: string;
+  readonly error: string;
+}
+
+export interface Replay {
+  readonly window: number;
+  readonly steps: readonly (readonly [sequence: number, isFresh: boolean])[];
+}
+
+/** Returns the code that the error table has for the one of a row. */
+export function codeOf(row: { readonly error: string }): string {
+  return row.error === 'TRUNCATED' ? 'EIPC_FRAME_TRUNCATED' : `EIPC_${row.error}`;
+}
+
+export function hex(digits: string): Buffer {
+  return Buffer.from(digits, 'hex');
 }
 
 /** Reads a file of test/vectors. */

@@ -1,0 +1,151 @@
+/**
+ * `eipc listen`: listens as a server for one service and prints what it sends. For looking at what a client does, not for production.
+ */
+import type { Command } from 'commander';
+import type { Message, ServerEndpoint } from '../../index.js';
+import { escapeText } from '../escape.js';
+import { EXIT, SIGNAL_EXIT } from '../exit.js';
+import { watchInterruption } from '../interruption.js';
+import { messageJson, messageLine } from '../message-line.js';
+import { wholeNumber } from '../numbers.js';
+import { addKeyOptions, ADDRESS_HELP, cliError, explained, readKey } from '../peer-options.js';
+import type { KeyedOptions } from '../peer-options.js';
+import { parseServiceId } from './keygen.js';
+
+const HELP = `
+Examples:
+  $ eipc listen shm:eai --key eni.min.key
+  $ eipc listen tcp://127.0.0.1:0 --key eni.min.key --capability ui:control --json | jq .payload
+  $ eipc listen unix:/run/eai.sock --key eni.min.key --count 1
+
+Every request is answered {"status":"ok"} unless --silent is given: nothing is done for it. Text from peers is escaped.
+
+Exit codes:
+  0  ended after --count messages
+  1  a connection ended by an attack or a fault, after --count messages nevertheless
+  2  wrong usage
+  3  the address cannot be listened on, or the key file is not fit to be used
+  130, 143, 129, 141  ended by Ctrl-C, SIGTERM, SIGHUP, a closed pipe; every connection was closed first
+`;
+
+interface ListenCommandOptions extends KeyedOptions {
+  readonly capability: readonly string[];
+  readonly serverId: string;
+  readonly count?: number;
+  readonly silent?: true;
+  readonly json?: true;
+}
+
+/** Adds the command to the program. */
+export function registerListen(program: Command): void {
+  const command = program
+    .command('listen')
+    .summary('listen for one service and print what it sends')
+    .description('Listen for one service, print its messages, and acknowledge its requests.')
+    .argument('<address>', ADDRESS_HELP);
+  addKeyOptions(command)
+    .option('--capability <names...>', 'what the service may do', [])
+    .option('--server-id <id>', 'who this server is', parseServiceId, 'eipc')
+    .option('--count <n>', 'end after so many messages', wholeNumber(1, Number.MAX_SAFE_INTEGER))
+    .option('--silent', 'answer no request')
+    .option('--json', 'print one JSON object for each message and event')
+    .addHelpText('after', HELP)
+    .action(async (address: string, options: ListenCommandOptions) => {
+      process.exitCode = await runListen(address, options);
+    });
+}
+
+async function runListen(address: string, options: ListenCommandOptions): Promise<number> {
+  const key = await readKey(options);
+  const { listen } = await import('../../index.js');
+  const { signal, reason, release } = watchInterruption();
+  const desk = new Desk(options);
+  try {
+    const services = { [options.service]: { key, capabilities: options.capability } };
+    const server = await explained(
+      listen(address, {
+        services,
+        serverId: options.serverId,
+        router: null,
+        signal,
+        logger: ({ level, event, text }) => {
+          if (level !== 'info') desk.note(event, text);
+        },
+      }),
+    );
+    try {
+      desk.note('listening', server.addresses.join(', '));
+      const serve = async (): Promise<void> => {
+        for await (const endpoint of server) void desk.serve(endpoint);
+      };
+      await Promise.race([serve(), desk.done]);
+    } finally {
+      await server.close();
+    }
+    const ending = reason();
+    return ending === null ? desk.exitCode : SIGNAL_EXIT[ending];
+  } catch (error) {
+    throw cliError(error);
+  } finally {
+    release();
+  }
+}
+
+/** Prints messages and events, and answers requests. */
+class Desk {
+  /** Resolves when there were as many messages as wanted. */
+  readonly done: Promise<void>;
+  exitCode: number = EXIT.ok;
+  readonly #isJson: boolean;
+  readonly #isSilent: boolean;
+  #left: number;
+  #finish: () => void = () => undefined;
+
+  constructor({ count, json, silent }: ListenCommandOptions) {
+    this.#isJson = json === true;
+    this.#isSilent = silent === true;
+    this.#left = count ?? Infinity;
+    this.done = new Promise((resolve) => {
+      this.#finish = resolve;
+    });
+  }
+
+  /** Prints what an endpoint sends until it ends. */
+  async serve(endpoint: ServerEndpoint): Promise<void> {
+    const { serviceId, address, pid } = endpoint.peer;
+    this.note('connected', `${serviceId} at ${address}${pid === undefined ? '' : `, process ${pid}`}`);
+    try {
+      for await (const message of endpoint) {
+        if (this.#left <= 0) return;
+        this.#print(message);
+        await this.#answer(endpoint, message);
+        this.#left -= 1;
+        if (this.#left <= 0) this.#finish();
+      }
+    } catch {
+      // Its end is told below.
+    }
+    const { code, error } = await endpoint.closed;
+    this.note('ended', error === undefined ? code : `${code}: ${error.message}`);
+    if (code !== 'EIPC_CLOSED' && code !== 'EIPC_CLOSED_BY_PEER' && code !== 'EIPC_PEER_DOWN')
+      this.exitCode = EXIT.refused;
+  }
+
+  /** Prints something that is no message. */
+  note(event: string, text: string): void {
+    if (this.#isJson) process.stdout.write(`${JSON.stringify({ event, text })}\n`);
+    else process.stdout.write(`-- ${event}: ${escapeText(text, { maxBytes: 1_024 })}\n`);
+  }
+
+  #print(message: Message): void {
+    process.stdout.write(`${this.#isJson ? JSON.stringify(messageJson(message)) : messageLine(message)}\n`);
+  }
+
+  async #answer(endpoint: ServerEndpoint, { requestId, priority, type }: Message): Promise<void> {
+    if (requestId === '' || this.#isSilent) return;
+    const payload = { request_id: requestId, status: 'ok' };
+    const isInKind = type === 'chat' || type === 'complete';
+    // A peer that has gone meanwhile is told of by the end of its connection.
+    await endpoint.send({ type: isInKind ? type : 'ack', payload, requestId, priority }).catch(() => undefined);
+  }
+}

@@ -1,0 +1,138 @@
+/**
+ * The transports that a user can hold: `tcp()`, `unix()` and `memory()`, which make connections for endpoints of v1 without a handshake, or
+ * for whoever handles frames. `connect` and `listen` do not need them. (tls and pipe belong here too; shared memory does not: it carries
+ * EIPC/2 only.)
+ */
+import { duration } from '../check.js';
+import { abortReason, DeadlineWheel, Wait } from '../deadlines.js';
+import type { EipcError } from '../errors.js';
+import { makeError } from '../errors.js';
+import type { WaitOptions } from '../options.js';
+import { Queue } from '../queue.js';
+import type { SupportedAddress } from './address.js';
+import { parseAddress, requireSupported } from './address.js';
+import type { Connection, Transport } from './connection.js';
+import { isOtherUser, openAcceptor, openConnection } from './open.js';
+import type { Acceptor, RawConnection } from './open.js';
+import { StreamConnection } from './stream-connection.js';
+
+/** Milliseconds to connect, unless told otherwise. */
+const DIAL_TIMEOUT = 10_000;
+/** Connections that wait to be accepted here; beyond, new ones are closed. */
+const MAX_WAITING = 64;
+
+class AcceptWait extends Wait<Connection> {
+  protected override timeoutError(): Error {
+    return makeError('EIPC_TIMEOUT', 'no connection came within the time given to accept()');
+  }
+}
+
+/** Makes TCP connections, for addresses such as `tcp://127.0.0.1:9090`. Nothing on them is encrypted. */
+export function tcp(): Transport {
+  return new StreamTransport('tcp');
+}
+
+/** Makes connections over Unix sockets, for addresses such as `unix:/run/eai.sock`. Other users are not accepted. */
+export function unix(): Transport {
+  return new StreamTransport('unix');
+}
+
+/** Makes connections within this thread, for tests, for addresses such as `memory:eai`. */
+export function memory(): Transport {
+  return new StreamTransport('memory');
+}
+
+/** Connections over byte streams. */
+class StreamTransport implements Transport {
+  readonly #name: StreamTransportName;
+  readonly #acceptors: Acceptor[] = [];
+  readonly #queue = new Queue<Connection>();
+  readonly #waiting = new Queue<AcceptWait>();
+  readonly #wheel = new DeadlineWheel();
+  #failure: EipcError | undefined;
+  #isClosed = false;
+
+  constructor(name: StreamTransportName) {
+    this.#name = name;
+  }
+
+  async listen(address: string): Promise<string> {
+    if (this.#isClosed) throw this.#closedError();
+    const acceptor = await openAcceptor(
+      this.#parse(address),
+      (connection) => this.#arrived(connection),
+      (error) => {
+        this.#failure = error;
+        this.#next()?.fail(error);
+      },
+    );
+    this.#acceptors.push(acceptor);
+    if (this.#isClosed) acceptor.close();
+    return acceptor.address;
+  }
+
+  async dial(address: string, options: WaitOptions = {}): Promise<Connection> {
+    const timeout = duration('timeout', options.timeout ?? DIAL_TIMEOUT);
+    return new StreamConnection(await openConnection(this.#parse(address), timeout, options.signal), this.#name);
+  }
+
+  accept(options: WaitOptions = {}): Promise<Connection> {
+    const queued = this.#queue.shift();
+    if (queued !== undefined) return Promise.resolve(queued);
+    if (this.#isClosed) return Promise.reject(this.#closedError());
+    if (this.#acceptors.length === 0)
+      return Promise.reject(new TypeError('this transport does not listen; call listen() before accept()'));
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) return Promise.reject(failure);
+    if (options.signal?.aborted === true) return Promise.reject(abortReason(options.signal));
+    if (options.timeout !== undefined) duration('timeout', options.timeout);
+    // Those that gave up make room, so that waiting again and again costs nothing.
+    while (this.#waiting.peek()?.isOver === true) this.#waiting.shift();
+    const wait = new AcceptWait();
+    this.#waiting.push(wait);
+    return wait.start(this.#wheel, options.timeout, options.signal);
+  }
+
+  close(): Promise<void> {
+    this.#isClosed = true;
+    for (const acceptor of this.#acceptors) acceptor.close();
+    for (let wait = this.#next(); wait !== undefined; wait = this.#next()) wait.fail(this.#closedError());
+    for (let connection = this.#queue.shift(); connection !== undefined; connection = this.#queue.shift())
+      void connection.close();
+    this.#wheel.clear();
+    return Promise.resolve();
+  }
+
+  #parse(address: string): SupportedAddress {
+    const parsed = requireSupported(parseAddress(address));
+    if (parsed.transport !== this.#name)
+      throw new RangeError(`${parsed.text} is no address of ${this.#name}(); use the transport of its scheme`);
+    return parsed;
+  }
+
+  #arrived(raw: RawConnection): void {
+    if (this.#isClosed || isOtherUser(raw)) {
+      raw.close();
+      return;
+    }
+    const connection = new StreamConnection(raw, this.#name);
+    const wait = this.#next();
+    if (wait !== undefined) wait.settle(connection);
+    else if (this.#queue.length < MAX_WAITING) this.#queue.push(connection);
+    else raw.close();
+  }
+
+  /** Returns who waits longest for a connection. */
+  #next(): AcceptWait | undefined {
+    for (let wait = this.#waiting.shift(); wait !== undefined; wait = this.#waiting.shift())
+      if (!wait.isOver) return wait;
+    return undefined;
+  }
+
+  #closedError(): EipcError {
+    return makeError('EIPC_CLOSED', `this ${this.#name} transport was closed; make another`);
+  }
+}
+
+type StreamTransportName = 'tcp' | 'unix' | 'memory';

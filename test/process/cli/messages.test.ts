@@ -1,0 +1,165 @@
+/** `eipc listen`, `eipc send` and `eipc ping` as processes that talk to each other. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+
+import { Program, run } from './program.js';
+
+let cwd = '';
+let programs: Program[] = [];
+
+beforeEach(async () => {
+  cwd = mkdtempSync(join(tmpdir(), 'eipc-messages-'));
+  expect((await run(['keygen'], { cwd })).code).toBe(0);
+});
+afterEach(async () => {
+  for (const program of programs) program.child.kill('SIGKILL');
+  await Promise.all(programs.map((program) => program.ended));
+  programs = [];
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+const KEY = ['--key', 'eni.min.key'];
+
+/** Starts a listener and returns its address. */
+async function listening(address: string, ...args: string[]): Promise<{ program: Program; address: string }> {
+  const program = new Program(['listen', address, ...KEY, ...args], { cwd });
+  programs.push(program);
+  const [, bound = ''] = await program.until(/listening(?:: |","text":")((?:unix|tcp|shm):[^\s"]+)/);
+  return { program, address: bound };
+}
+
+function send(address: string, ...args: string[]): ReturnType<typeof run> {
+  return run(['send', address, ...KEY, ...args], { cwd });
+}
+
+describe.each([
+  ['unix', () => `unix:${join(cwd, 's')}`],
+  ['shm', () => `shm:${join(cwd, 's')}`],
+  ['tcp', () => 'tcp://127.0.0.1:0'],
+])('over %s', (_, where) => {
+  test('what is sent is printed, answered, and the session ends', async () => {
+    const { program, address } = await listening(where(), '--capability', 'ui:control', '--count', '2', '--json');
+    const intent = ['--type', 'intent', '--priority', '0', '--capability', 'ui:control', '--request'];
+    const asked = await send(address, ...intent, '--payload', '{"intent":"move_left","confidence":0.91}', '--json');
+    expect(asked).toMatchObject({ code: 0, stderr: '' });
+    expect(JSON.parse(asked.stdout)).toMatchObject({
+      type: 'ack',
+      priority: 0,
+      source: 'eipc',
+      payload: { status: 'ok' },
+    });
+    const told = await send(address, '--type', 'features', '--format', 'float32', '--payload', '0.5 1,-2');
+    expect(told).toMatchObject({ code: 0, stdout: '', stderr: '' });
+    const { code, stdout } = await program.ended;
+    expect(code).toBe(0);
+    const lines = stdout
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(lines.filter((line) => 'type' in line)).toMatchObject([
+      { type: 'intent', priority: 0, source: 'eni.min', capability: 'ui:control', payload: { intent: 'move_left' } },
+      { type: 'features', priority: 2, payloadFormat: 'float32', payload: [0.5, 1, -2] },
+    ]);
+    expect(lines.map((line) => line['event'])).toEqual(expect.arrayContaining(['listening', 'connected', 'ended']));
+  });
+
+  test('ping prints percentiles of what was answered', async () => {
+    const { address } = await listening(where());
+    const { code, stdout } = await run(['ping', address, ...KEY, '--count', '50', '--interval', '0', '--json'], {
+      cwd,
+    });
+    expect(code).toBe(0);
+    const report = JSON.parse(stdout) as { us: Record<string, number> };
+    expect(report).toMatchObject({ server: 'eipc', suite: 'hmac-sha256', sent: 50, answered: 50 });
+    const { min = 0, p50 = 0, p99 = 0, max = 0 } = report.us;
+    expect(min).toBeGreaterThan(0);
+    expect(p50).toBeGreaterThanOrEqual(min * 0.99); // three figures
+    expect(p99).toBeGreaterThanOrEqual(p50);
+    expect(max).toBeGreaterThanOrEqual(p99);
+    const text = await run(['ping', address, ...KEY, '--count', '2', '--interval', '1'], { cwd });
+    expect(text.stdout).toMatch(/^1 {2}[\d.]+ µs\n2 {2}[\d.]+ µs\n\neipc at .*: 2 of 2 answered\nmin .* {2}p50 /);
+  });
+});
+
+test('a payload comes from a file or from stdin', async () => {
+  const { program, address } = await listening(`unix:${join(cwd, 's')}`, '--count', '2');
+  writeFileSync(join(cwd, 'prompt.json'), '{"prompt":"from a file"}');
+  const asked = await send(address, '--type', 'chat', '--payload', '@prompt.json', '--request');
+  expect(asked.stdout).toMatch(/^P1 {2}chat {2}from eipc {2}request c\d+ {2}\{.*"status":"ok"/);
+  const piped = new Program(['send', address, ...KEY, '--type', 'audit', '--format', 'bytes', '--payload', '-'], {
+    cwd,
+  });
+  piped.child.stdin.end('a\u0000b');
+  expect((await piped.ended).code).toBe(0);
+  const { stdout } = await program.ended;
+  expect(stdout).toContain('{"prompt":"from a file"}');
+  expect(stdout).toContain(`{"base64":"${Buffer.from('a\u0000b').toString('base64')}"}`);
+});
+
+// The peer of this test holds a key and sends what a terminal would obey.
+test('nothing of a peer reaches the terminal as it is', async () => {
+  const { program, address } = await listening(`unix:${join(cwd, 's')}`, '--count', '1');
+  const payload = JSON.stringify('\u001b[2J\u202Eevil\u009b31m');
+  await send(address, '--type', 'chat', '--payload', payload);
+  const { stdout } = await program.ended;
+  expect(stdout).toContain('\\x1b[2J\\u{202e}evil\\x9b31m');
+  expect(stdout).not.toMatch(/[\u001b\u009b\u202e]/u);
+});
+
+test.each([
+  ['a payload that is no JSON', ['--type', 'chat', '--payload', '{bad'], 2, /"\{bad" is no JSON/],
+  ['numbers that are none', ['--type', 'features', '--format', 'float32', '--payload', '1 x'], 2, /"x" is no number/],
+  ['a type that a session never carries', ['--type', 'auth'], 2, /auth/],
+  ['a priority that does not exist', ['--type', 'chat', '--priority', '4'], 2, /from 0 to 3/],
+  ['a payload larger than its lane takes', ['--type', 'chat', '--format', 'bytes', '--payload', '@big'], 2, /65537/],
+  ['an address that is none', ['--type', 'chat', '--address'], 2, /address/],
+])('%s is wrong usage, and says so', async (_, args, expected, text) => {
+  const { address } = await listening(`unix:${join(cwd, 's')}`);
+  writeFileSync(join(cwd, 'big'), Buffer.alloc(65_537));
+  const { code, stderr } = await send(address, ...args);
+  expect(stderr).toMatch(text);
+  expect(code).toBe(expected);
+});
+
+test('a wrong key is refused, a missing server and a bad key file are the environment', async () => {
+  const { address } = await listening(`unix:${join(cwd, 's')}`);
+  await run(['keygen', '--out', 'other.key'], { cwd });
+  const wrong = await run(['ping', address, '--key', 'other.key'], { cwd });
+  expect(wrong).toMatchObject({ code: 1, stdout: '' });
+  expect(wrong.stderr).toContain('EIPC_HANDSHAKE_FAILED');
+  const nobody = await send(`unix:${join(cwd, 'nobody')}`, '--type', 'chat');
+  expect(nobody.code).toBe(3);
+  expect(nobody.stderr).toContain('start the server first');
+  const keyless = await run(['send', address, '--key', 'missing.key', '--type', 'chat'], { cwd });
+  expect(keyless.code).toBe(3);
+  const none = await run(['send', address, '--type', 'chat'], { cwd });
+  expect(none).toMatchObject({ code: 2 });
+  const taken = await run(['listen', address, ...KEY], { cwd });
+  expect(taken.code).toBe(3);
+  expect(taken.stderr).toContain('EIPC_ADDRESS_IN_USE');
+});
+
+test('an answer that does not come in time is a failure', async () => {
+  const { address } = await listening(`unix:${join(cwd, 's')}`, '--silent');
+  const { code, stderr } = await send(address, '--type', 'chat', '--request', '--timeout', '150');
+  expect(code).toBe(1);
+  expect(stderr).toContain('EIPC_TIMEOUT');
+});
+
+test.each(['SIGINT', 'SIGTERM'] as const)(
+  '%s ends a listener and tells its clients, and a ping prints what it has',
+  async (signal) => {
+    const { program, address } = await listening(`unix:${join(cwd, 's')}`);
+    const ping = new Program(['ping', address, ...KEY, '--count', '100000', '--interval', '1'], { cwd });
+    programs.push(ping);
+    await ping.until(/^3 /m);
+    ping.child.kill(signal);
+    const pinged = await ping.ended;
+    expect(pinged.code).toBe(signal === 'SIGINT' ? 130 : 143);
+    expect(pinged.stdout).toMatch(/\d+ of \d+ answered/);
+    program.child.kill(signal);
+    expect((await program.ended).code).toBe(signal === 'SIGINT' ? 130 : 143);
+  },
+);

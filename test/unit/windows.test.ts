@@ -1,0 +1,54 @@
+// What is left where the addon has no Unix sockets: streams work, and what needs the sockets is refused with the way out.
+import { randomBytes } from 'node:crypto';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { connect, Key, listen, TransportError } from '../../src/index.js';
+import { addressOf } from '../helpers/scene.js';
+
+vi.mock('../../src/native.js', async (original) => ({
+  ...(await original<object>()),
+  ShmSession: undefined,
+  UnixListener: undefined,
+  UnixSocket: undefined,
+}));
+
+const platform = process.platform;
+
+function pretend(name: NodeJS.Platform): void {
+  Object.defineProperty(process, 'platform', { value: name });
+}
+
+describe('on Windows', () => {
+  beforeEach(() => pretend('win32'));
+  afterEach(() => pretend(platform));
+
+  const key = Key.fromBytes(randomBytes(32));
+  const services = { eni: { key, capabilities: [] } };
+
+  it.each(['shm:eai', 'unix:/run/eai.sock'])('%s is refused with what to use instead', async (address) => {
+    for (const refused of [connect(address, { serviceId: 'eni', key }), listen(address, { services })]) {
+      const error = await refused.catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(TransportError);
+      expect(error).toMatchObject({
+        code: 'EIPC_TRANSPORT',
+        message: expect.stringMatching(/not available on Windows; use tcp:\/\/127\.0\.0\.1:port/) as string,
+      });
+    }
+  });
+
+  it('a transport that is missing everywhere points to no other that is missing here', async () => {
+    await expect(connect('tls://localhost:1', { serviceId: 'eni', key })).rejects.toThrow(
+      /not available yet in this build; use tcp:\/\/127\.0\.0\.1:port$/,
+    );
+  });
+
+  it.each(['tcp://127.0.0.1:0', 'memory:windows'])('%s works without Unix sockets in the addon', async (address) => {
+    const server = await listen(address, { services });
+    server.router?.handle('intent', (message) => ({ echo: message.payload }));
+    const client = await connect(addressOf(server), { serviceId: 'eni', key });
+    const answer = await client.request({ type: 'intent', payload: { move: 1 } });
+    expect(answer.payload).toMatchObject({ echo: { move: 1 } });
+    await client.close();
+    await server.close();
+  });
+});
