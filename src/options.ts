@@ -123,7 +123,10 @@ export interface CommonOptions {
   readonly requestTimeout?: number;
   /** Milliseconds for the whole handshake. Default 10 000. */
   readonly handshakeTimeout?: number;
-  /** Default on for `tcp`, off where the kernel tells of every death. */
+  /**
+   * Default on for `tcp` in EIPC/2, off where the kernel tells of every death, and off in v1: programs of the original answer no heartbeat.
+   * Turned on in v1 it ends sessions with peers that neither answer nor send anything for `interval` + `timeout`.
+   */
   readonly heartbeat?: HeartbeatPolicy | false;
   readonly logger?: (record: LogRecord) => void;
   /** Gives up connecting for the first time; closes a server. */

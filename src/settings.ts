@@ -118,6 +118,11 @@ const MAC_NAMES = [
   'requestTimeout',
   'logger',
 ];
+/** Options that an endpoint made of a connection refuses with the remedy. */
+const WHAT_CONNECT_CAN = {
+  reconnect: 'connect again, since it does not know where to',
+  heartbeat: 'tell whether its peer answers heartbeats',
+} as const;
 const MAX_SESSION_ID = 256;
 
 /** What `connect` needs beside the settings of its endpoint. */
@@ -204,6 +209,7 @@ export function macSettings(
   role: 'client' | 'server',
 ): MacSettings {
   const names = role === 'server' ? [...MAC_NAMES, 'capabilities'] : MAC_NAMES;
+  refuseOptionsOfConnect(options);
   checkNames(options, names, role === 'server' ? 'ServerEndpoint' : 'ClientEndpoint');
   if (options.serviceId !== undefined) checkServiceId(options.serviceId, 'serviceId', 1);
   if (options.serverId !== undefined) checkServiceId(options.serverId, 'serverId', 1);
@@ -232,6 +238,17 @@ export function waitTimeout(options: WaitOptions | undefined, fallback: number):
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
     throw new TypeError(`signal must be an AbortSignal, not ${inspect(options.signal)}`);
   return options.timeout === undefined ? fallback : duration('timeout', options.timeout);
+}
+
+/** Names the way to what an endpoint made of a connection cannot do: it has no address to connect to again, and sets no rules for its peer. */
+function refuseOptionsOfConnect(options: object): void {
+  for (const name of ['reconnect', 'heartbeat'] as const) {
+    const value: unknown = Object.hasOwn(options, name) ? (options as Record<string, unknown>)[name] : undefined;
+    if (value === undefined || value === false) continue;
+    throw new TypeError(
+      `${name}: ${inspect(value)} is an option of connect(), and an endpoint made of a connection cannot ${WHAT_CONNECT_CAN[name]}; use connect(address, { protocol: 1, auth: 'mac', ${name} })`,
+    );
+  }
 }
 
 function checkCapabilities(capabilities: readonly string[] | undefined): string[] {

@@ -9,12 +9,12 @@ import { connectSettings } from '../../src/settings.js';
 import type { ClientSettings } from '../../src/settings.js';
 import { RECORD } from '../../src/outgoing.js';
 import { ServerEndpoint } from '../../src/server.js';
-import type { Link, LinkReceiver } from '../../src/transport/transport.js';
+import type { Link, LinkReceiver, PeerTransport } from '../../src/transport/transport.js';
 
 const TAIL_LENGTH = 32;
 
 export class FakeLink implements Link {
-  readonly transport = 'memory';
+  transport: PeerTransport = 'memory';
   readonly credentials = { uid: 1, gid: 2, pid: 3 };
   readonly dropped = [0, 0, 0, 0];
   peer: FakeLink | undefined;
@@ -219,8 +219,11 @@ export function makePair(
   client: CommonOptions = {},
   server: CommonOptions = {},
   session: Partial<SessionInfo> = {},
+  transport: PeerTransport = 'memory',
 ): Pair {
   const [clientLink, serverLink] = joinedLinks();
+  clientLink.transport = transport;
+  serverLink.transport = transport;
   const setup = { session: { ...SESSION, ...session }, address: 'memory:test', onClosed: () => {} };
   const clientEndpoint = ClientEndpoint.of({ ...setup, link: clientLink, settings: settingsOf(client) });
   const serverEndpoint = ServerEndpoint.of({ ...setup, link: serverLink, settings: settingsOf(server) });

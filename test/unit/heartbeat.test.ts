@@ -23,6 +23,25 @@ describe('the heartbeat of a connection', () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
+  it('is on by default on a network in EIPC/2, and off in v1, where programs of the original answer none', async () => {
+    for (const [protocol, state] of [
+      [2, 'closed'],
+      [1, 'open'],
+    ] as const) {
+      const { client, clientLink } = makePair({}, { heartbeat: false }, { protocol }, 'tcp');
+      clientLink.isStalled = true;
+      await vi.advanceTimersByTimeAsync(60_000);
+      expect(client.state, `protocol ${protocol}`).toBe(state);
+    }
+  });
+
+  it('in v1 takes what comes for a sign of life when it was turned on', async () => {
+    const { client, server } = makePair(HEARTBEAT, {}, { protocol: 1 });
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(server.stats().received[0]).toBeGreaterThan(1);
+    expect(client.state).toBe('open');
+  });
+
   it('asks only in silence, and a peer that answers stays', async () => {
     const { client, server } = makePair(HEARTBEAT);
     for (let second = 0; second < 20; second += 1) {

@@ -106,6 +106,10 @@ describe('options of v1', () => {
     expect(mac({ serviceId: '' })).toThrow(RangeError);
     expect(mac({ capabilities: [] })).toThrow(/no option 'capabilities'/);
     expect(mac({ services: {} })).toThrow(/no option 'services'/);
+    for (const options of [{ reconnect: {} }, { heartbeat: { interval: 5 } }])
+      expect(mac(options)).toThrow(
+        /^(reconnect|heartbeat): .* is an option of connect.* use connect\(address, \{ protocol: 1, auth: 'mac', \1 \}\)/,
+      );
     expect(() => macSettings({ key: KEY, capabilities: 'ui:control' as never }, 'server')).toThrow(TypeError);
   });
 });
