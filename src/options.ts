@@ -140,7 +140,7 @@ export interface ConnectOptions extends CommonOptions {
   readonly key: Key | Uint8Array;
   /** Who the server must be. When absent, the first one met under this address and key is remembered for the life of the process. */
   readonly serverId?: string;
-  /** Makes the connection again when it is lost (docs/reconnect.md). The first one is tried for once. Default false. */
+  /** Makes the connection again when it is lost (docs/reconnect.md). The first one is tried for once. Not with `auth: 'mac'`. Default false. */
   readonly reconnect?: ReconnectPolicy | false;
   /** Do without X25519: cheaper, but whoever obtains the key later reads what was recorded. The server must allow it. Default false. */
   readonly pskOnly?: boolean;

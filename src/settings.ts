@@ -118,10 +118,11 @@ const MAC_NAMES = [
   'requestTimeout',
   'logger',
 ];
-/** Options that an endpoint made of a connection refuses with the remedy. */
-const WHAT_CONNECT_CAN = {
-  reconnect: 'connect again, since it does not know where to',
-  heartbeat: 'tell whether its peer answers heartbeats',
+/** What an endpoint made of a connection is told when it is given options of `connect`. */
+const OPTIONS_OF_CONNECT = {
+  reconnect: 'does not know where to connect to again; use connect(address, { protocol: 1, reconnect })',
+  heartbeat:
+    "cannot tell whether its peer answers heartbeats; use connect(address, { protocol: 1, auth: 'mac', heartbeat })",
 } as const;
 const MAX_SESSION_ID = 256;
 
@@ -160,11 +161,17 @@ export function connectSettings(options: ConnectOptions): ClientSettings {
   checkServiceId(options.serviceId, 'serviceId', protocol);
   if (options.serverId !== undefined) checkServiceId(options.serverId, 'serverId', protocol);
   checkProtocolOptions(options, { v1: protocol === 1, eipc2: protocol === 2 });
+  const v1 = protocol === 1 ? { isMacOnly: isMacOnly(options), rules: v1Rules(options.v1) } : undefined;
+  const reconnect = reconnectSettings(options.reconnect);
+  if (reconnect !== undefined && v1?.isMacOnly === true)
+    throw new RangeError(
+      "reconnect needs a handshake, and auth: 'mac' has none: what was kept would be sent to whoever listens then; leave out auth, or make a new endpoint when `closed` resolves",
+    );
   return {
     ...commonSettings(options, options.router ?? null),
     pskOnly: flag('pskOnly', options.pskOnly),
-    reconnect: reconnectSettings(options.reconnect),
-    v1: protocol === 1 ? { isMacOnly: isMacOnly(options), rules: v1Rules(options.v1) } : undefined,
+    reconnect,
+    v1,
   };
 }
 
@@ -240,14 +247,12 @@ export function waitTimeout(options: WaitOptions | undefined, fallback: number):
   return options.timeout === undefined ? fallback : duration('timeout', options.timeout);
 }
 
-/** Names the way to what an endpoint made of a connection cannot do: it has no address to connect to again, and sets no rules for its peer. */
+/** Names the way to what an endpoint made of a connection cannot do. */
 function refuseOptionsOfConnect(options: object): void {
-  for (const name of ['reconnect', 'heartbeat'] as const) {
-    const value: unknown = Object.hasOwn(options, name) ? (options as Record<string, unknown>)[name] : undefined;
-    if (value === undefined || value === false) continue;
-    throw new TypeError(
-      `${name}: ${inspect(value)} is an option of connect(), and an endpoint made of a connection cannot ${WHAT_CONNECT_CAN[name]}; use connect(address, { protocol: 1, auth: 'mac', ${name} })`,
-    );
+  for (const [name, reason] of Object.entries(OPTIONS_OF_CONNECT)) {
+    const value: unknown = (options as Record<string, unknown>)[name];
+    if (value !== undefined && value !== false)
+      throw new TypeError(`${name} is ${inspect(value)}, but an endpoint made of a connection ${reason}`);
   }
 }
 

@@ -78,6 +78,7 @@ async function reconnects(client: ClientEndpoint, count: number): Promise<void> 
 
 describe('a client that reconnects', () => {
   overEveryTransport((scene) => {
+    if (!scene.hasHandshake) return it.skip('needs a handshake, by which the server proves to be the same');
     it('finds a server that was restarted, as a new peer, and both directions work', async () => {
       const comeback = new Comeback(scene);
       await comeback.start();
@@ -86,8 +87,7 @@ describe('a client that reconnects', () => {
       const server = await comeback.restart();
       await reconnects(client, 1);
       expect(client.peer === peer).toBe(false);
-      if (scene.hasHandshake) expect(client.peer.sessionId).not.toBe(peer.sessionId);
-      else expect([peer.serviceId, client.peer.serviceId]).toEqual(['eipc', 'eipc']);
+      expect(client.peer.sessionId).not.toBe(peer.sessionId);
       expect((await client.request({ type: 'intent' })).payload).toMatchObject({ status: 'ok' });
       await expect.poll(() => server.endpoints.size).toBe(1);
       await [...server.endpoints][0]?.send({ type: 'chat', payload: 'hello' });
@@ -120,10 +120,9 @@ describe('a client that reconnects', () => {
     });
 
     it('gives up at once when the server does not know its key any more, or is another', async () => {
-      for (const options of [
-        { services: { eni: { key: Key.fromBytes(Buffer.alloc(32, 0x91)), capabilities: [] } } },
-        { serverId: 'impostor' },
-      ]) {
+      const strangerKey = { services: { eni: { key: Key.fromBytes(Buffer.alloc(32, 0x91)), capabilities: [] } } };
+      // A server of v1 says nothing to a key it does not know: that looks like one that has no place.
+      for (const options of [...(scene.protocol === 1 ? [] : [strangerKey]), { serverId: 'impostor' }]) {
         const comeback = new Comeback(scene);
         await comeback.start();
         const client = await comeback.dial();
@@ -199,6 +198,7 @@ describe('a client that reconnects', () => {
 
 describe('a stream that is cut while its lanes are full', () => {
   overEveryStream((scene) => {
+    if (!scene.hasHandshake) return it.skip('needs a handshake, by which the server proves to be the same');
     it('sends all telemetry that never left with the next session, and no control', async () => {
       const comeback = new Comeback(scene, { router: null, inbox: { limit: 1 } });
       await comeback.start();
