@@ -141,13 +141,19 @@ async function stop(child) {
 }
 
 async function ask(child, message) {
-  const answer = once(child, 'message');
-  child.send(message);
-  const ended = once(child, 'exit').then(() => {
+  const over = new AbortController();
+  const answer = once(child, 'message', { signal: over.signal });
+  const ended = once(child, 'exit', { signal: over.signal }).then(() => {
     throw new Error('a process ended early');
   });
-  const [reply] = await Promise.race([answer, ended]);
-  return reply;
+  child.send(message);
+  try {
+    const [reply] = await Promise.race([answer, ended]);
+    return reply;
+  } finally {
+    over.abort();
+    await Promise.allSettled([answer, ended]);
+  }
 }
 
 function report(found) {

@@ -3,7 +3,7 @@
  */
 import { inspect } from 'node:util';
 
-import { checkNames, checkServiceId, duration, flag, integer, later, number, oneOf } from './check.js';
+import { checkNames, checkServiceId, duration, flag, integer, number, oneOf } from './check.js';
 import type { Codec } from './codec.js';
 import { jsonCodec } from './codec.js';
 import type { Priority } from './message.js';

@@ -235,7 +235,7 @@ describe('a stream that is cut while its lanes are full', () => {
         if (message.type === 'chat') lasts.push((message.payload as { last: number }).last);
       }
       expect([await waiting[2], await waiting[3]]).toEqual(['sent', 'sent']);
-      expect(lasts.toSorted()).toEqual([3, 4]);
+      expect(new Set(lasts)).toEqual(new Set([3, 4]));
       expect(got.slice(0, 2)).toEqual([0, 0]);
       for (const lane of [2, 3]) {
         expect(got[lane]).toBeGreaterThan(1);

@@ -336,7 +336,9 @@ describe('a server of v1 that is flooded with a recorded first frame', () => {
     await recorded.challenge();
     const attackers = await Promise.all(Array.from({ length: 24 }, () => scene.peer(server)));
     for (const attacker of attackers) attacker.send('A', { payload: { service_id: 'nia.min' }, request_id: 'login-1' });
-    await expect.poll(() => server.stats().refusedUnauthenticated, { timeout: 10_000, interval: 1 }).toBeGreaterThan(12);
+    await expect
+      .poll(() => server.stats().refusedUnauthenticated, { timeout: 10_000, interval: 1 })
+      .toBeGreaterThan(12);
     await expect.poll(() => server.stats().handshaking, { timeout: 10_000, interval: 1 }).toBeLessThanOrEqual(4);
     const client = await connect(server.addresses[0] ?? '', { protocol: 1, serviceId: 'nia.min', key: KEY });
     expect(client.state).toBe('open');
