@@ -1,10 +1,7 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
-/**
- * What depends on how the event loop is entered. Not `workers`: without libuv a Worker that is terminated while it serves leaves the name of
- * its Unix socket behind, which the next `listen` takes over.
- */
-const EVENT_LOOP = ['test/conformance/*.test.ts', 'test/process/{death,endings,fork,quiet}.test.ts'];
+/** What depends on how the event loop is entered. */
+const EVENT_LOOP = ['test/conformance/*.test.ts', 'test/process/{death,endings,fork,quiet,workers}.test.ts'];
 
 export default defineConfig({
   test: {

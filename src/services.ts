@@ -62,7 +62,7 @@ export function nativeServices(
 
 function checkProtocols(protocols: readonly Protocol[], id: string): readonly Protocol[] {
   const isList = Array.isArray(protocols) && protocols.length > 0;
-  if (isList && protocols.every((one) => one === 1 || one === 2)) return [...new Set(protocols)];
+  if (isList && protocols.every((one) => one === 1 || one === 2)) return [...new Set<Protocol>(protocols)];
   throw new RangeError(
     `services['${id}'].protocols is ${inspect(protocols)}; it must be a list of 1 (v1), 2 (EIPC/2) or both`,
   );

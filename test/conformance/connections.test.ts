@@ -368,6 +368,6 @@ describe('a connection of a transport', () => {
     for (let n = 0; n < 64; n += 1) await (await transport.accept({ timeout: 5_000 })).close();
     await expect(transport.accept({ timeout: 20 })).rejects.toThrow(TimeoutError);
     await transport.close();
-    await Promise.all(dialled.map((connection) => connection.close()));
+    for (const connection of dialled) await connection.close();
   });
 });

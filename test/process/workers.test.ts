@@ -127,6 +127,7 @@ describe.each([
       await expect(drained).rejects.toThrow(PeerDownError);
       expect(next).toBeGreaterThanOrEqual(100);
       expect(await client.closed).toMatchObject({ code: cutCode });
+      await thread.ended; // the client may learn it before the thread has let go of everything
     }
   });
 

@@ -87,7 +87,7 @@ describe('a frame of an open session', () => {
     expect(code).toBe('EIPC_TRAILING_BYTES');
   });
 
-  it.each([...'AHRXES?\0I'])('of the type %j has no place', async (type) => {
+  it.each(Array.from('AHRXES?\0I'))('of the type %j has no place', async (type) => {
     expect(await endAfter(sent(type, {}))).toBe('EIPC_UNSUPPORTED_TYPE');
   });
 

@@ -3,7 +3,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
 import { connect, Key, listen } from '../../src/index.js';
-import type { ConnectOptions, ListenOptions, LogRecord, ServiceOptions } from '../../src/index.js';
+import type { ListenOptions, LogRecord, ServiceOptions } from '../../src/index.js';
 import { connectSettings, listenSettings, macSettings } from '../../src/settings.js';
 
 const TEXT = Buffer.from('secret-key-32bytes!!');
@@ -16,7 +16,7 @@ const STRICT = {
   window: 128,
 };
 
-const client = (options: object) => connectSettings({ serviceId: 'nia.min', key: TEXT, ...options } as ConnectOptions);
+const client = (options: object) => connectSettings({ serviceId: 'nia.min', key: TEXT, ...options });
 const server = (services: object, options: object = {}) =>
   listenSettings({ services, ...options } as unknown as ListenOptions);
 const service = (key: ServiceOptions['key'], more: Partial<ServiceOptions> = {}): ServiceOptions => ({

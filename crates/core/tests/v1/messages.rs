@@ -276,7 +276,7 @@ fn a_session_ends_at_its_time_by_the_end_of_the_stream_or_when_it_is_closed() {
 
     let mut config = server();
     config.ttl_ms = 0;
-    let mut pair = open_pair(client(), config);
+    let pair = open_pair(client(), config);
     assert_eq!(pair.server.connection.poll_deadline(), None);
 }
 
