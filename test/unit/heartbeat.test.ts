@@ -161,7 +161,7 @@ describe('a heartbeat sender', () => {
   it('has no two under way, and tells of those that fail', async () => {
     const { router } = services();
     const { client, clientLink } = makePair({}, { router });
-    const { push } = clientLink;
+    const push = clientLink.push.bind(clientLink);
     clientLink.push = () => 0;
     clientLink.waitForSpace = () => false;
     const errors: unknown[] = [];
