@@ -74,7 +74,7 @@ export function oneOf<T extends string>(name: string, value: T, values: readonly
 }
 
 /** Makes the error for something that the design has and this build has not. */
-export function later(name: string, value: unknown): RangeError {
+function later(name: string, value: unknown): RangeError {
   return new RangeError(
     `the option ${name}: ${inspect(value, { depth: 0 })} is not available yet in this build; leave it out`,
   );
