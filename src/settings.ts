@@ -70,7 +70,7 @@ const DEFAULT_RECONNECT: ReconnectSettings = {
   maxDelay: 30_000,
   jitter: 0.2,
 };
-/** Enough to let a thousand silent connections be: each that is cut comes again at once, which costs more than the 14 KB of one that stays. */
+/** Enough to let a thousand silent connections be: each that is cut comes again at once, which costs more than one that stays. */
 const DEFAULT_MAX_UNAUTHENTICATED = 1_024;
 const MAX_MULTIPLIER = 1_000;
 const DEFAULT_CAPACITIES = [262_144, 262_144, 1_048_576, 4_194_304] as const;
