@@ -135,7 +135,9 @@ impl Protocol {
     /// first frame of v1 is no such proof: whoever has recorded one can send it again.
     pub(crate) fn has_answered_hello(&self) -> bool {
         match self {
-            Self::Eipc2 { connection, .. } => connection.state() == State::Handshaking && connection.has_transmit(),
+            Self::Eipc2 { connection, .. } => {
+                connection.state() == State::Handshaking && connection.has_transmit()
+            }
             Self::V1(_) => false,
         }
     }
