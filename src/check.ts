@@ -19,6 +19,14 @@ export function integer(name: string, value: number, least: number, most: number
   return value;
 }
 
+/** Checks any number in a range. */
+export function number(name: string, value: number, least: number, most: number): number {
+  if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${inspect(value)}`);
+  if (!(value >= least && value <= most))
+    throw new RangeError(`${name} is ${value}; it must be from ${least} to ${most}`);
+  return value;
+}
+
 /** Checks milliseconds. `Infinity` is refused: every wait has a deadline. */
 export function duration(name: string, value: number): number {
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number of milliseconds, not ${inspect(value)}`);
@@ -66,7 +74,7 @@ export function oneOf<T extends string>(name: string, value: T, values: readonly
 }
 
 /** Makes the error for something that the design has and this build has not. */
-export function later(name: string, value: unknown): RangeError {
+function later(name: string, value: unknown): RangeError {
   return new RangeError(
     `the option ${name}: ${inspect(value, { depth: 0 })} is not available yet in this build; leave it out`,
   );

@@ -2,7 +2,7 @@
  * Turns the outcome of a native session into what users see of the end of a connection: one code of its class, and the precise error.
  */
 import { classOf, errorFromValue, makeError } from './errors.js';
-import type { EipcError, ErrorCode } from './errors.js';
+import type { Delivered, EipcError, EipcErrorOptions, ErrorCode } from './errors.js';
 import type { Outcome } from './native.js';
 import { CLOSE_REASON } from './transport/transport.js';
 
@@ -22,7 +22,7 @@ export interface CloseReason {
     | 'EIPC_EXPIRED';
   /** What went wrong; absent when the two ends agreed to close. */
   readonly error?: EipcError;
-  /** Messages that `send` had accepted and that provably never left this process. */
+  /** Messages that `send` had accepted and that provably never left this process, since the endpoint was made. */
   readonly undelivered: number;
 }
 
@@ -44,11 +44,11 @@ const KIND_OF_CLASS: Readonly<Record<string, CloseReason['code']>> = {
   ReplayError: 'EIPC_REPLAY',
 };
 
-/** Makes the reason of an end. */
+/** Makes the reason of the end of a session. */
 export function closeReason(outcome: Outcome, undelivered: number, cause: unknown): CloseReason {
   if (outcome.code !== 0) {
     const error = errorFromValue(outcome.code, outcome.context, cause === undefined ? undefined : { cause });
-    return { code: OWN_KIND[error.code] ?? KIND_OF_CLASS[classOf(error.code)] ?? 'EIPC_PEER_DOWN', error, undelivered };
+    return { code: kindOf(error), error, undelivered };
   }
   switch (outcome.reason) {
     case CLOSE_REASON.time:
@@ -68,14 +68,49 @@ export function closeReason(outcome: Outcome, undelivered: number, cause: unknow
   }
 }
 
+/**
+ * Makes the reason of an end that comes from not getting a new session.
+ *
+ * @param lost - why the last session ended
+ * @param error - why the last try failed; absent when it did not, but its session did
+ */
+export function givenUpReason(lost: CloseReason, error: EipcError | undefined, tries: number): CloseReason {
+  const { undelivered } = lost;
+  if (error !== undefined && KIND_OF_CLASS[classOf(error.code)] !== undefined)
+    return { code: kindOf(error), error, undelivered };
+  const kind = lost.error === undefined ? 'EIPC_PEER_DOWN' : lost.code;
+  const last = error === undefined ? 'its sessions ended at once' : error.message;
+  const text = `${whyLost(lost)}, and ${tries} tries to connect again did not help: ${last}`;
+  const cause = error ?? lost.error;
+  return { code: kind, error: makeError(kind, text, cause === undefined ? {} : { cause }), undelivered };
+}
+
+/** Makes the error that a call fails with because its session is over, while a new one is tried for. */
+export function lostError(lost: CloseReason, delivered?: Delivered): EipcError {
+  const kind = lost.code === 'EIPC_TRUNCATED' ? lost.code : 'EIPC_PEER_DOWN';
+  return makeError(kind, `${whyLost(lost)}; connecting again`, errorOptions(lost, delivered));
+}
+
 /** Makes the error that a call on a connection that ended fails with. */
-export function endError(reason: CloseReason, delivered?: 'no' | 'unknown'): EipcError {
-  const options = {
-    ...(reason.error === undefined ? {} : { cause: reason.error }),
-    ...(delivered === undefined ? {} : { delivered }),
-  };
+export function endError(reason: CloseReason, delivered?: Delivered): EipcError {
+  const options = errorOptions(reason, delivered);
   if (reason.error !== undefined) return makeError(reason.error.code, reason.error.message, options);
   if (reason.code === 'EIPC_CLOSED_BY_PEER')
     return makeError('EIPC_CLOSED_BY_PEER', 'the peer closed the connection', options);
   return makeError('EIPC_CLOSED', 'this connection was closed here', options);
+}
+
+function kindOf({ code }: EipcError): CloseReason['code'] {
+  return OWN_KIND[code] ?? KIND_OF_CLASS[classOf(code)] ?? 'EIPC_PEER_DOWN';
+}
+
+function whyLost({ error }: CloseReason): string {
+  return error === undefined ? 'the server ended' : `the session was lost (${error.message})`;
+}
+
+function errorOptions({ error }: CloseReason, delivered: Delivered | undefined): EipcErrorOptions {
+  return {
+    ...(error === undefined ? {} : { cause: error }),
+    ...(delivered === undefined ? {} : { delivered }),
+  };
 }

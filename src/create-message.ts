@@ -2,21 +2,9 @@
  * Messages that were not received: written as a record, like every message to send, and read like every message that came.
  */
 import { jsonCodec } from './codec.js';
-import { Message } from './message.js';
-import type { MessageType } from './message.js';
-import { RECORD_HEADER } from './native.js';
-import { borrowBatchWriter, RECORD, returnBatchWriter, stamp } from './outgoing.js';
-import type { Outgoing, RecordShape } from './outgoing.js';
-
-/** No session yet: no limit either, which the endpoint that sends it will have. */
-const ANY = Number.MAX_SAFE_INTEGER;
-const SHAPE: RecordShape = {
-  tailLength: 0,
-  binaryMeta: true,
-  codec: jsonCodec,
-  maxPayload: [ANY, ANY, ANY, ANY],
-  handshakeTypes: true,
-};
+import type { Message, MessageType } from './message.js';
+import type { Outgoing } from './outgoing.js';
+import { FREE_SHAPE, messageOf, writeRecord } from './record.js';
 
 /** Fields of a message beside type, source and payload. */
 export type MessageFields = Omit<Outgoing, 'type' | 'source' | 'payload'>;
@@ -33,31 +21,6 @@ export function createMessage<T = unknown>(
   payload: T,
   fields: MessageFields = {},
 ): Message<T> {
-  const writer = borrowBatchWriter();
-  try {
-    writer.append({ ...fields, type, source, payload }, SHAPE);
-    stamp(writer.buffer, 0);
-    const record = Buffer.from(writer.buffer.subarray(0, writer.length));
-    record.fill(0, RECORD.flags, RECORD_HEADER);
-    const meta = RECORD_HEADER;
-    const metaLength = record.readUInt32LE(RECORD.metaLength);
-    const kinds = record.readUInt8(RECORD.type) | (record.readUInt8(meta) << 8) | (record.readUInt8(meta + 1) << 16);
-    const words = [
-      4,
-      kinds,
-      meta,
-      record.readUInt32LE(meta + 2),
-      meta + metaLength,
-      record.readUInt32LE(RECORD.payloadLength),
-      record.readUInt32BE(meta + 16),
-    ];
-    return new Message<T>(
-      { source, sessionId: '', relays: true, codec: jsonCodec, protocol: 2 },
-      record,
-      new Uint32Array(words),
-      0,
-    );
-  } finally {
-    returnBatchWriter(writer);
-  }
+  const record = writeRecord({ ...fields, type, source, payload }, FREE_SHAPE);
+  return messageOf(record, { source, sessionId: '', relays: true, codec: jsonCodec, protocol: 2 });
 }

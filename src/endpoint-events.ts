@@ -6,12 +6,16 @@ import { channel } from 'node:diagnostics_channel';
 
 import type { CloseReason, Endpoint } from './endpoint.js';
 import type { Message, Priority } from './message.js';
+import type { Peer } from './peer.js';
 import { Queue } from './queue.js';
 
 /** Something that happened to an endpoint. */
 export type EndpointEvent =
   | { readonly type: 'dropped'; readonly priority: Priority; readonly count: number }
   | { readonly type: 'expired'; readonly message: Message }
+  /** The session was lost for this reason, and another is tried for. */
+  | { readonly type: 'reconnecting'; readonly reason: CloseReason }
+  | { readonly type: 'reconnected'; readonly peer: Peer }
   | { readonly type: 'closed'; readonly reason: CloseReason };
 
 const MAX_EVENTS = 256;
@@ -20,6 +24,8 @@ const CHANNELS = {
   connected: channel('eipc:connected'),
   dropped: channel('eipc:dropped'),
   expired: channel('eipc:expired'),
+  reconnecting: channel('eipc:reconnecting'),
+  reconnected: channel('eipc:reconnected'),
   closed: channel('eipc:closed'),
   'peer-down': channel('eipc:peer-down'),
 } as const;

@@ -1,51 +1,53 @@
 /**
  * One end of a connection: what both roles do. Sending goes `outgoing` → link, or into `lanes` while a lane is full; receiving comes by
- * `intake`. An endpoint does not know what transport it is on.
+ * `intake`. An endpoint does not know what transport it is on. At a client that reconnects one session follows another; everything else
+ * stays.
  *
  * Connecting and listening are in `client.ts` and `server.ts`.
  */
+import { activeSession, identified } from './active-session.js';
+import type { ActiveSession, OpenSession } from './active-session.js';
 import type { CloseReason } from './close-reason.js';
-import { abortReason, DeadlineWheel, Wait } from './deadlines.js';
-import { EndpointEvents, publish } from './endpoint-events.js';
+import { abortReason, DeadlineWheel } from './deadlines.js';
 import type { EndpointEvent } from './endpoint-events.js';
-import { makeError } from './errors.js';
-import type { EipcError } from './errors.js';
+import { EndpointNews } from './endpoint-news.js';
+import { Flushes } from './flushes.js';
+import { Heartbeat } from './heartbeat.js';
 import { Intake } from './intake.js';
 import type { IntakeOwner } from './intake.js';
 import { SendLanes } from './lanes.js';
 import type { LanesOwner, SendWait } from './lanes.js';
 import { Lifecycle } from './lifecycle.js';
-import { payloadLimits } from './limits.js';
+import type { EndpointState } from './lifecycle.js';
 import type { Message, Priority } from './message.js';
 import type { SessionInfo } from './native.js';
 import { integer } from './check.js';
-import type { CloseOptions, LogRecord, RequestOptions, WaitOptions } from './options.js';
-import { CLOSE_TIMEOUT, waitTimeout } from './settings.js';
-import type { Settings } from './settings.js';
-import type { Outgoing, RecordShape } from './outgoing.js';
-import { makePeer } from './peer.js';
+import type { CloseOptions, RequestOptions, WaitOptions } from './options.js';
+import { CLOSE_TIMEOUT, DEFAULT_HEARTBEAT, waitTimeout } from './settings.js';
+import type { ReconnectSettings, Settings } from './settings.js';
+import type { Outgoing } from './outgoing.js';
 import type { Peer } from './peer.js';
+import { isSameShape, reshaped } from './record.js';
+import { Reconnector } from './reconnect.js';
+import type { Dial } from './reconnect.js';
 import { Requests } from './request.js';
 import type { Router } from './router.js';
 import { Sender } from './sender.js';
 import { Counters } from './stats.js';
 import type { EndpointStats } from './stats.js';
 import { ThreadBound } from './thread-bound.js';
+import { CLOSE_REASON } from './transport/transport.js';
 import type { Link } from './transport/transport.js';
-import { V1Shape } from './v1-shape.js';
 
 export type { CloseReason } from './close-reason.js';
 
 /** What an endpoint is made of. */
-export interface EndpointSetup {
-  readonly link: Link;
-  readonly session: SessionInfo;
+export interface EndpointSetup extends OpenSession {
   readonly settings: Settings;
-  readonly address: string;
+  /** Absent where the end of the session is the end of the endpoint. */
+  readonly reconnect?: { readonly settings: ReconnectSettings; readonly dial: Dial } | undefined;
   /** Called once, when everything is over. */
   readonly onClosed: (reason: CloseReason) => void;
-  /** Takes another id for this end, before anything was sent; returns the session's new `headerRoom`. Only of v1 without a handshake. */
-  readonly rename?: (ownId: string) => number;
 }
 
 /** A session that is open: what `connect` and `listen` make endpoints of, where users give a connection. */
@@ -59,12 +61,6 @@ export class Opened {
 
 const MAX_RECEIVE_BATCH = 65_536;
 
-class FlushWait extends Wait<void> {
-  protected override timeoutError(): Error {
-    return makeError('EIPC_TIMEOUT', 'what was accepted did not reach the kernel within the time of flush()');
-  }
-}
-
 /** One end of an authenticated connection. */
 export abstract class Endpoint extends ThreadBound implements AsyncIterable<Message>, AsyncDisposable {
   /** Which end this is. */
@@ -76,73 +72,87 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   /** Resolves, never rejects, when the connection is over and everything that arrived was delivered. */
   readonly closed: Promise<CloseReason>;
 
-  #peer: Peer;
-  readonly #link: Link;
   readonly #settings: Settings;
-  readonly #maxPayload: RecordShape['maxPayload'];
+  readonly #isClient: boolean;
+  #session: ActiveSession;
+  #isReferenced = true;
   readonly #wheel = new DeadlineWheel();
   readonly #counters = new Counters();
-  readonly #events = new EndpointEvents(() => {
-    this.#counters.eventsMissed += 1;
-  });
+  readonly #news: EndpointNews;
   readonly #lanes: SendLanes;
   readonly #sender: Sender;
   readonly #requests: Requests;
   readonly #intake: Intake;
+  readonly #flushes: Flushes;
   readonly #sendWait: SendWait;
-  readonly #lifecycle = new Lifecycle();
+  readonly #lifecycle: Lifecycle;
+  readonly #reconnector: Reconnector | undefined;
+  readonly #heartbeat: Heartbeat | undefined;
 
   /** @internal */
   protected constructor(setup: EndpointSetup, letter: 'c' | 's') {
     super('an endpoint');
-    const { link, session, settings } = setup;
-    this.#link = link;
+    const { link, settings } = setup;
     this.#settings = settings;
+    this.#isClient = letter === 'c';
     this.#sendWait = { timeout: settings.sendTimeout, signal: undefined };
     this.remoteAddress = setup.address;
     this.router = settings.router;
-    this.#peer = makePeer(setup, this, letter === 'c');
-    this.#maxPayload = payloadLimits(session);
+    this.#session = activeSession(setup, this, settings, this.#isClient);
+    this.#news = new EndpointNews(this, settings, this.#counters);
+    this.#lifecycle = new Lifecycle(link);
     this.closed = this.#lifecycle.closed;
     this.#lanes = new SendLanes(link, settings.lanes, this.#wheel, this.#counters, this.#lanesOwner());
-    const shape = recordShape(setup, letter, this.#maxPayload);
-    this.#sender = new Sender(link, this.#lanes, this.#counters, shape, settings, (delivered) =>
+    this.#sender = new Sender(link, this.#lanes, this.#counters, this.#session.shape, settings, (delivered) =>
       this.#lifecycle.endError(delivered),
     );
     this.#requests = new Requests(letter, this.#wheel, () => this.#lifecycle.checkIdle());
-    const { protocol } = this.#peer;
-    this.#intake = new Intake(this.#intakeOwner(setup, letter), {
-      source: this.#peer.serviceId,
-      sessionId: session.sessionId,
-      // A client chose its server by key and address, so it believes whom the server relays for; a server believes no client. In v1 the
-      // source was compared with the authenticated id before it got here, unless an option says that it may be another.
-      relays: letter === 'c' || protocol === 1,
-      codec: settings.codec,
-      protocol,
+    this.#intake = new Intake(this.#intakeOwner(), this.#session);
+    this.#flushes = new Flushes(this.#wheel, {
+      flushLink: () => this.#session.link.flush(),
+      isHeld: () => this.state === 'reconnecting' || (this.#lanes.kept > 0 && this.state !== 'closed'),
     });
+    this.#reconnector = this.#makeReconnector(setup.reconnect);
+    this.#heartbeat = this.#makeHeartbeat(link);
     this.#lifecycle.attach({
-      link,
       sender: this.#sender,
       lanes: this.#lanes,
       requests: this.#requests,
       intake: this.#intake,
       counters: this.#counters,
+      reconnector: this.#reconnector,
+      heartbeat: this.#heartbeat,
+      onLost: (reason) => this.#news.lost(reason),
       onOver: (reason) => {
-        this.#over(reason);
+        this.#flushes.settle();
+        this.#wheel.clear();
+        this.#news.closed(reason);
         setup.onClosed(reason);
       },
     });
     link.attach(this.#intake);
-    publish('connected', this, { peer: this.#peer });
+    this.#heartbeat?.start();
+    this.#news.opened();
   }
 
-  /** Who is at the other end. In v1 without a handshake its id may be empty until its first message. */
+  /**
+   * Who is at the other end. A client that reconnects meets a new peer, with a new session. In v1 without a handshake its id may be empty
+   * until its first message.
+   */
   get peer(): Peer {
-    return this.#peer;
+    return this.#session.peer;
   }
 
-  /** Where in its life the connection is. `draining`: one end said goodbye; nothing can be sent any more. */
-  get state(): 'open' | 'draining' | 'closed' {
+  /** What both ends know about the session. */
+  protected get sessionInfo(): SessionInfo {
+    return this.#session.info;
+  }
+
+  /**
+   * Where in its life the connection is. `reconnecting`: what is sent waits for the next session, within its time-out. `draining`: one end said
+   * goodbye; nothing can be sent any more, unless this client reconnects.
+   */
+  get state(): EndpointState {
     return this.#lifecycle.state;
   }
 
@@ -150,8 +160,12 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
    * Sends a message. Resolves when it is accepted: in the ring, visible to the peer (shm), or in the lane's bounded queue (streams). That it
    * was received only `request` tells. The payload is copied before this returns.
    *
+   * When a client loses its session and reconnects, messages of priority 2 and 3 that never left are kept and go first; those of priority 0
+   * and 1 are given up: a send that still waits rejects, one that was accepted is counted (`stats().undelivered`, event `dropped`). What may
+   * have been delivered is never sent again.
+   *
    * @throws TypeError or RangeError at once for a wrong argument; rejects with BackpressureError when the lane stayed full, ClosedError or
-   * PeerDownError when the connection is over
+   * PeerDownError when the connection is over, or was lost and did not come back in time
    */
   send(message: Outgoing, options?: WaitOptions): Promise<void> {
     return this.#sender.send(message, this.#waitOf(options));
@@ -170,7 +184,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   ready(priority: Priority = 1, options?: WaitOptions): Promise<void> {
     integer('priority', priority, 0, 3);
     const wait = this.#waitOf(options);
-    return this.state === 'open' ? this.#lanes.ready(priority, wait) : Promise.reject(this.#lifecycle.endError());
+    return this.#sender.isOpen ? this.#lanes.ready(priority, wait) : Promise.reject(this.#lifecycle.endError());
   }
 
   /**
@@ -196,7 +210,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
       );
     }
     if (signal?.aborted === true) return Promise.reject(abortReason(signal));
-    if (this.state !== 'open') return Promise.reject(this.#lifecycle.endError('no'));
+    if (!this.#sender.isOpen) return Promise.reject(this.#lifecycle.endError('no'));
     return this.#sender.request(message, this.#requests, { timeout, signal }) as Promise<Message<T>>;
   }
 
@@ -236,27 +250,21 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     return (performance.now() - start) * 1_000;
   }
 
-  /** Resolves when everything accepted has reached the ring or the kernel, or the connection is over. Default time-out: `sendTimeout`. */
+  /**
+   * Resolves when everything accepted has reached the ring or the kernel, or the connection is over; while a client connects again it waits
+   * for what is kept. Default time-out: `sendTimeout`.
+   */
   flush(options?: WaitOptions): Promise<void> {
-    const { timeout, signal } = this.#waitOf(options);
-    if (signal?.aborted === true) return Promise.reject(abortReason(signal));
-    const wait = new FlushWait();
-    const promise = wait.start(this.#wheel, timeout, signal);
-    void this.#link.flush().then(() => wait.settle());
-    return promise;
+    const wait = this.#waitOf(options);
+    return wait.signal?.aborted === true ? Promise.reject(abortReason(wait.signal)) : this.#flushes.wait(wait);
   }
 
   /**
    * Closes the connection: what was accepted is sent, then the goodbye, which is authenticated in EIPC/2. Resolves when the peer has answered
-   * it or the time is over. Idempotent: every call waits for the same end.
+   * it or the time is over; at once while reconnecting. Idempotent: every call waits for the same end.
    */
   close(options: CloseOptions = {}): Promise<void> {
-    const { drain = false } = options;
-    const timeout = waitTimeout(
-      options.timeout === undefined ? undefined : { timeout: options.timeout },
-      CLOSE_TIMEOUT,
-    );
-    return this.#lifecycle.close(drain, timeout);
+    return this.#close(options, CLOSE_REASON.normal);
   }
 
   /** Closes; for `await using`. */
@@ -266,18 +274,18 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
 
   /** Returns what happens to this endpoint from now on. A slow reader misses the oldest events (`stats().eventsMissed`). */
   events(): AsyncIterableIterator<EndpointEvent> {
-    return this.#events.read();
+    return this.#news.events.read();
   }
 
   /** Returns the largest payload of a priority in bytes, for each protocol the same on every transport. */
   maxPayload(priority: Priority): number {
-    return this.#maxPayload[integer('priority', priority, 0, 3) as Priority];
+    return this.#session.shape.maxPayload[integer('priority', priority, 0, 3) as Priority];
   }
 
   /** Returns a frozen copy of the counters. */
   stats(): EndpointStats {
     const { serving, inbox } = this.#intake;
-    const byPeer = (lane: Priority): number => this.#link.droppedByPeer(lane);
+    const byPeer = (lane: Priority): number => this.#session.link.droppedByPeer(lane);
     return this.#counters.snapshot({
       droppedByPeer: [byPeer(0), byPeer(1), byPeer(2), byPeer(3)],
       pendingRequests: this.#requests.size,
@@ -288,12 +296,33 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
 
   /** Lets this connection keep the process alive again, which is how it starts. */
   ref(): void {
-    this.#link.ref();
+    this.#setReferenced(true);
   }
 
   /** Lets the process end although this connection is open. */
   unref(): void {
-    this.#link.unref();
+    this.#setReferenced(false);
+  }
+
+  /**
+   * Closes an endpoint because its server ends, which tells a client that connecting again is worth it.
+   *
+   * @internal
+   */
+  static shutDown(endpoint: Endpoint, options: CloseOptions): Promise<void> {
+    return endpoint.#close(options, CLOSE_REASON.shutdown);
+  }
+
+  #close({ drain = false, timeout }: CloseOptions, reason: number): Promise<void> {
+    const most = waitTimeout(timeout === undefined ? undefined : { timeout }, CLOSE_TIMEOUT);
+    return this.#lifecycle.close(drain, most, reason);
+  }
+
+  #setReferenced(isReferenced: boolean): void {
+    this.#isReferenced = isReferenced;
+    this.#reconnector?.setReferenced(isReferenced);
+    if (isReferenced) this.#session.link.ref();
+    else this.#session.link.unref();
   }
 
   #waitOf(options: WaitOptions | undefined): SendWait {
@@ -309,86 +338,88 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
       );
   }
 
+  // ── one session after the other ──
+
+  /** Goes on in a new session. */
+  #reopened(opened: OpenSession): void {
+    const before = this.#session.shape;
+    const session = activeSession(opened, this, this.#settings, this.#isClient);
+    const { link, shape } = session;
+    this.#session = session;
+    this.#counters.reconnects += 1;
+    if (!this.#isReferenced) link.unref();
+    this.#intake.use(session);
+    link.attach(this.#intake);
+    this.#sender.use(link, shape);
+    this.#lifecycle.reopened(link);
+    this.#lanes.use(link, isSameShape(shape, before) ? undefined : (record) => reshaped(record, shape));
+    this.#flushes.check();
+    this.#news.reopened();
+  }
+
+  #makeReconnector(reconnect: EndpointSetup['reconnect']): Reconnector | undefined {
+    if (reconnect === undefined) return undefined;
+    return new Reconnector(reconnect.settings, reconnect.dial, this.peer.protocol, {
+      reopened: (next) => this.#reopened(next),
+      failed: (error, tries) => this.#news.reconnectFailed(error, tries),
+      gaveUp: (error, tries) => this.#lifecycle.gaveUp(error, tries),
+    });
+  }
+
+  #makeHeartbeat({ transport }: Link): Heartbeat | undefined {
+    const isOnNetwork = transport === 'tcp' || transport === 'tls';
+    // Programs of the original answer no heartbeat: by default nobody is cut for that.
+    const isExpected = isOnNetwork && this.peer.protocol === 2;
+    const settings = this.#settings.heartbeat ?? (isExpected ? DEFAULT_HEARTBEAT : false);
+    if (settings === false) return undefined;
+    const { received } = this.#counters;
+    return new Heartbeat(settings, {
+      received: () => received[0] + received[1] + received[2] + received[3],
+      isHoldingUp: () => this.#intake.isHoldingUp,
+      ping: (timeout, signal) => this.request({ type: 'heartbeat', priority: 0 }, { timeout, signal }),
+      silent: (error) => this.#lifecycle.cut(error),
+    });
+  }
+
   // ── what the parts ask for ──
 
   #lanesOwner(): LanesOwner {
     return {
-      dropped: (priority, count) => {
-        publish('dropped', this, { priority, count });
-        this.#events.emit({ type: 'dropped', priority, count });
+      dropped: (priority, count) => this.#news.dropped(priority, count),
+      settled: () => {
+        this.#lifecycle.checkIdle();
+        this.#flushes.check();
       },
-      settled: () => this.#lifecycle.checkIdle(),
     };
   }
 
-  #intakeOwner(setup: EndpointSetup, letter: 'c' | 's'): IntakeOwner {
+  #intakeOwner(): IntakeOwner {
     const isClosed = (): boolean => this.#lifecycle.isClosedHere;
-    const peer = (): Peer => this.#peer;
     return {
-      get peer() {
-        return peer();
-      },
       identified: (session) => {
-        this.#peer = makePeer({ ...setup, session }, this, letter === 'c');
+        this.#session = identified(this.#session, session, this, this.#isClient);
+        return this.#session;
       },
       settings: this.#settings,
       wheel: this.#wheel,
       counters: this.#counters,
       requests: this.#requests,
-      link: this.#link,
       get isClosed() {
         return isClosed();
       },
+      endError: () => this.#lifecycle.endError('no'),
       reply: (message) => {
         // Handlers that still run while this end drains may answer; a peer that said goodbye reads until ours.
-        if (this.state === 'closed') return Promise.reject(this.#lifecycle.endError('no'));
+        if (this.state === 'closed' || this.state === 'reconnecting')
+          return Promise.reject(this.#lifecycle.endError('no'));
         return this.#sender.reply(message, this.#sendWait);
       },
-      expired: (message) => {
-        publish('expired', this, { message });
-        this.#events.emit({ type: 'expired', message });
-      },
-      handlerFailed: (message, error) => {
-        this.#log('error', 'handler-failed', `the handler of a ${message.type} failed: ${String(error)}`);
-      },
+      expired: (message) => this.#news.expired(message),
+      handlerFailed: (message, error) => this.#news.handlerFailed(message, error),
       settled: () => this.#lifecycle.checkIdle(),
       space: (mask) => this.#lanes.pump(mask),
       closing: () => this.#lifecycle.closedByPeer(),
       ended: (outcome, unsent, cause) => this.#lifecycle.ended(outcome, unsent, cause),
     };
   }
-
-  /** Tells everybody who watches, except `closed`, that this is over. */
-  #over(reason: CloseReason): void {
-    this.#wheel.clear();
-    const text = `connection with '${this.#peer.serviceId}' ended: ${reason.code}`;
-    this.#log(reason.error === undefined ? 'info' : 'warn', 'closed', text, reason.error);
-    if (reason.code === 'EIPC_PEER_DOWN' || reason.code === 'EIPC_TRUNCATED') publish('peer-down', this, { reason });
-    publish('closed', this, { reason });
-    this.#events.emit({ type: 'closed', reason });
-    this.#events.end();
-  }
-
-  #log(level: LogRecord['level'], event: string, text: string, error?: EipcError): void {
-    this.#settings.logger?.({
-      level,
-      event,
-      text,
-      address: this.remoteAddress,
-      serviceId: this.#peer.serviceId,
-      ...(error === undefined ? {} : { error }),
-    });
-  }
-}
-
-/** What every record of a session has to be like. */
-function recordShape(
-  { session, settings, rename }: EndpointSetup,
-  letter: 'c' | 's',
-  maxPayload: RecordShape['maxPayload'],
-): RecordShape {
-  const { tailLength, binaryMeta, headerRoom } = session;
-  const ownId = letter === 'c' ? session.serviceId : session.serverId;
-  const v1 = session.protocol === 1 ? new V1Shape(ownId, headerRoom, rename) : undefined;
-  return { tailLength, binaryMeta, codec: settings.codec, maxPayload, handshakeTypes: false, v1 };
 }

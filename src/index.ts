@@ -60,6 +60,8 @@ export { decodeHeader, encodeHeader } from './frame-header.js';
 export type { DecodedHeader, FrameHeader } from './frame-header.js';
 export { inspectFrame } from './inspect-frame.js';
 export type { InspectedField, Inspection } from './inspect-frame.js';
+export { HeartbeatSender } from './heartbeat-sender.js';
+export type { HeartbeatSenderOptions, HeartbeatSenderStats } from './heartbeat-sender.js';
 export { Key } from './key.js';
 export type { KeyOptions } from './key.js';
 export { readKeyFile } from './key-file.js';
@@ -70,11 +72,13 @@ export type {
   CloseOptions,
   CommonOptions,
   ConnectOptions,
+  HeartbeatPolicy,
   LaneOptions,
   ListenOptions,
   LogRecord,
   MacOptions,
   OnFull,
+  ReconnectPolicy,
   RequestOptions,
   ServerMacOptions,
   ServiceOptions,

@@ -2,49 +2,50 @@
  * The way in: takes what a link delivers, settles requests, answers pings, and hands the rest to the router or to the inbox. It also tells
  * the link how much more is welcome, which is how a slow reader becomes visible to the sender.
  */
+import type { ActiveSession } from './active-session.js';
 import { makeError } from './errors.js';
+import type { EipcError } from './errors.js';
 import type { DeadlineWheel } from './deadlines.js';
 import { Inbox } from './inbox.js';
 import type { InboxOwner } from './inbox.js';
 import { META_FIXED, Message, messageTypeToByte } from './message.js';
-import type { Origin, Priority } from './message.js';
+import type { Priority } from './message.js';
 import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM } from './native.js';
 import type { Outcome, SessionInfo } from './native.js';
 import type { Settings } from './settings.js';
 import type { Outgoing } from './outgoing.js';
-import type { Peer } from './peer.js';
 import type { Requests } from './request.js';
 import { errorReply } from './router.js';
 import type { Refusal } from './router.js';
 import { Serving } from './serving.js';
 import type { ServingOwner } from './serving.js';
 import type { Counters } from './stats.js';
-import type { Link, LinkReceiver } from './transport/transport.js';
+import type { LinkReceiver, Unsent } from './transport/transport.js';
 
 const HEARTBEAT = messageTypeToByte('heartbeat');
 const LANES = [0, 1, 2, 3] as const;
 
 /** How the intake speaks to its endpoint. */
 export interface IntakeOwner {
-  readonly peer: Peer;
   readonly settings: Settings;
   readonly wheel: DeadlineWheel;
   readonly counters: Counters;
   readonly requests: Requests;
-  readonly link: Link;
-  /** Who the peer is came to light. */
-  identified(session: SessionInfo): void;
+  /** Who the peer is came to light. Returns the session as it is now. */
+  identified(session: SessionInfo): ActiveSession;
   /** Whether the user closed this endpoint. */
   readonly isClosed: boolean;
   /** Sends a reply of ours, waiting for room if it must. */
   reply(message: Outgoing): Promise<void>;
+  /** Makes the error for what belongs to a session that is over. */
+  endError(): EipcError;
   expired(message: Message): void;
   handlerFailed(message: Message, error: unknown): void;
   /** Handlers may have become idle. */
   settled(): void;
   space(mask: number): void;
   closing(): void;
-  ended(outcome: Outcome, unsent: number, cause: unknown): void;
+  ended(outcome: Outcome, unsent: Unsent, cause: unknown): void;
 }
 
 /** Takes the messages of one endpoint. */
@@ -53,23 +54,31 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
   /** Runs the router, if there is one: then the inbox stays empty. */
   readonly serving: Serving | undefined;
   readonly #owner: IntakeOwner;
-  readonly #origin: Origin;
+  #session: ActiveSession;
   /** Whether the link was told that a lane has no room, and has to hear when it has. */
   #isHoldingUp = false;
 
-  constructor(owner: IntakeOwner, origin: Origin) {
+  constructor(owner: IntakeOwner, session: ActiveSession) {
     this.#owner = owner;
-    this.#origin = origin;
+    this.#session = session;
     const { settings, wheel, counters } = owner;
     this.inbox = new Inbox(this, wheel, settings.inboxLimit);
     if (settings.router !== null) {
       const limits = { concurrency: settings.concurrency, waiting: settings.inboxLimit };
-      this.serving = new Serving(settings.router, this, wheel, counters, limits);
+      this.serving = new Serving(settings.router, this, session.peer, wheel, counters, limits);
     }
   }
 
-  get peer(): Peer {
-    return this.#owner.peer;
+  /** Whether messages wait at the peer because there is no room for them here. */
+  get isHoldingUp(): boolean {
+    return this.#isHoldingUp;
+  }
+
+  /** Goes on with the messages of a new session. */
+  use(session: ActiveSession): void {
+    this.#session = session;
+    this.#isHoldingUp = false;
+    this.serving?.use(session.peer);
   }
 
   laneMask(): number {
@@ -98,11 +107,12 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
 
   deliver(slab: Buffer, descriptors: Uint32Array, count: number): void {
     const { counters } = this.#owner;
+    const { origin } = this.#session;
     const end = DESCRIPTORS_FROM + count * DESCRIPTOR_WORDS;
     for (let at = DESCRIPTORS_FROM; at < end; at += DESCRIPTOR_WORDS) {
       const kinds = descriptors[at + 1] ?? 0;
       const lengths = descriptors[at + 3] ?? 0;
-      const message = new Message(this.#origin, slab, descriptors, at);
+      const message = new Message(origin, slab, descriptors, at);
       counters.received[((kinds >>> 8) & 3) as Priority] += 1;
       counters.receivedBytes += descriptors[at + 5] ?? 0;
       const idLength = (lengths >>> 8) & 0xff;
@@ -115,7 +125,7 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
           this.#answerPing(message);
           continue;
         }
-      } else if ((kinds & 0xff) === HEARTBEAT && (descriptors[at + 5] ?? 0) === 0 && this.#origin.protocol === 2) {
+      } else if ((kinds & 0xff) === HEARTBEAT && (descriptors[at + 5] ?? 0) === 0 && origin.protocol === 2) {
         continue; // the session's own, by which a silent lane changes its keys (docs/wire.md, "Epochs")
       }
       this.#hand(message);
@@ -123,7 +133,8 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
   }
 
   identified(session: SessionInfo): void {
-    this.#owner.identified(session);
+    this.#session = this.#owner.identified(session);
+    this.serving?.identified(this.#session.peer);
   }
 
   space(mask: number): void {
@@ -134,7 +145,7 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
     this.#owner.closing();
   }
 
-  ended(outcome: Outcome, unsent: number, cause: unknown): void {
+  ended(outcome: Outcome, unsent: Unsent, cause: unknown): void {
     this.#owner.ended(outcome, unsent, cause);
   }
 
@@ -150,11 +161,13 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
     this.#owner.settled();
     if (!this.#isHoldingUp) return;
     this.#isHoldingUp = false;
-    this.#owner.link.resume();
+    this.#session.link.resume();
   }
 
-  reply(message: Outgoing): Promise<void> {
-    return this.#owner.reply(message);
+  reply(reply: Outgoing, request: Message): Promise<void> {
+    // Whoever asked in another session is not there any more; the ids of two sessions may be the same.
+    if (!request.isFrom(this.#session.origin)) return Promise.reject(this.#owner.endError());
+    return this.#owner.reply(reply);
   }
 
   refused(message: Message, refusal: Refusal): void {
@@ -171,8 +184,8 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
         this.#owner.expired(message);
         break;
     }
-    const reply = errorReply(message, refusal.error, this.peer.protocol);
-    if (reply !== undefined) this.#answer(reply);
+    const reply = errorReply(message, refusal.error, this.#session.peer.protocol);
+    if (reply !== undefined) this.#answer(reply, message);
   }
 
   failed(message: Message, error: unknown): void {
@@ -188,17 +201,12 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
   /** A heartbeat that wants a reply is a ping: answered here, so that it measures the way and not the handlers. */
   #answerPing(message: Message): void {
     const { requestId, priority } = message;
-    this.#answer({
-      type: 'ack',
-      payload: { request_id: requestId, status: 'ok' },
-      payloadFormat: 'json',
-      requestId,
-      priority,
-    });
+    const payload = { request_id: requestId, status: 'ok' };
+    this.#answer({ type: 'ack', payload, payloadFormat: 'json', requestId, priority }, message);
   }
 
-  #answer(reply: Outgoing): void {
-    this.#owner.reply(reply).catch(() => {
+  #answer(reply: Outgoing, request: Message): void {
+    this.reply(reply, request).catch(() => {
       this.#owner.counters.repliesLost += 1;
     });
   }

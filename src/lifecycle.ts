@@ -1,45 +1,59 @@
 /**
- * How an endpoint ends: closing by its user, by its peer, by death; what is waited for, what is refused, in which order it is told. Every
- * way leads through `ended` once and resolves `closed`.
+ * How a session ends, and whether the endpoint ends with it: closing by its user, by its peer, by death; what is waited for, what is refused,
+ * in which order it is told. A client that reconnects goes from `open` to `reconnecting` and back; every other way resolves `closed`, once.
  */
-import { closeReason, endError } from './close-reason.js';
+import { closeReason, endError, givenUpReason, lostError } from './close-reason.js';
 import type { CloseReason } from './close-reason.js';
 import type { Delivered, EipcError } from './errors.js';
+import type { Heartbeat } from './heartbeat.js';
 import type { Intake } from './intake.js';
 import type { SendLanes } from './lanes.js';
 import type { Outcome } from './native.js';
+import type { Reconnector } from './reconnect.js';
+import { requestIdOf, splitRecords } from './record.js';
 import { CLOSE_TIMEOUT } from './settings.js';
 import type { Requests } from './request.js';
 import type { Sender } from './sender.js';
 import type { Counters } from './stats.js';
-import { CLOSE_REASON } from './transport/transport.js';
-import type { Link } from './transport/transport.js';
+import type { Link, Unsent } from './transport/transport.js';
 
-/** What of an endpoint has to end with it. */
+/** What of an endpoint has to end with a session, or with it. */
 export interface LifecycleParts {
-  readonly link: Link;
   readonly sender: Sender;
   readonly lanes: SendLanes;
   readonly requests: Requests;
   readonly intake: Intake;
   readonly counters: Counters;
+  /** Absent where the end of a session is the end of the endpoint. */
+  readonly reconnector: Reconnector | undefined;
+  /** Absent where the kernel tells of a peer's death. */
+  readonly heartbeat: Heartbeat | undefined;
+  /** Called when a session is over and another is tried for. */
+  readonly onLost: (reason: CloseReason) => void;
   /** Called once, when everything is over, before `closed` resolves. */
   readonly onOver: (reason: CloseReason) => void;
 }
 
-/** The end of one endpoint. */
+/** Where in its life an endpoint is. */
+export type EndpointState = 'open' | 'reconnecting' | 'draining' | 'closed';
+
+/** The life of one endpoint. */
 export class Lifecycle {
   /** Resolves, never rejects, when everything is over. */
   readonly closed: Promise<CloseReason>;
   readonly #resolveClosed: (reason: CloseReason) => void;
   #parts: LifecycleParts | undefined;
-  #state: 'open' | 'draining' | 'closed' = 'open';
+  #link: Link;
+  #state: EndpointState = 'open';
   #reason: CloseReason | undefined;
+  /** Why we cut the link, which the link itself does not know. */
+  #verdict: EipcError | undefined;
   #closing: Promise<void> | undefined;
   #isClosedHere = false;
-  #wakeWhenIdle: (() => void) | undefined;
+  #idle: { readonly isReached: () => boolean; readonly resolve: () => void } | undefined;
 
-  constructor() {
+  constructor(link: Link) {
+    this.#link = link;
     let resolveClosed: (reason: CloseReason) => void = () => {};
     this.closed = new Promise((resolve) => {
       resolveClosed = resolve;
@@ -47,7 +61,7 @@ export class Lifecycle {
     this.#resolveClosed = resolveClosed;
   }
 
-  get state(): 'open' | 'draining' | 'closed' {
+  get state(): EndpointState {
     return this.#state;
   }
 
@@ -64,59 +78,140 @@ export class Lifecycle {
   /** Makes the error of a call that came too late. */
   endError(delivered?: Delivered): EipcError {
     const code = this.#isClosedHere ? 'EIPC_CLOSED' : 'EIPC_CLOSED_BY_PEER';
-    return endError(this.#reason ?? { code, undelivered: 0 }, delivered);
+    const reason = this.#reason ?? { code, undelivered: 0 };
+    return this.#state === 'reconnecting' ? lostError(reason, delivered) : endError(reason, delivered);
   }
 
-  /** Closes. Every call waits for the same end. */
-  close(drain: boolean, timeout: number): Promise<void> {
+  /**
+   * Closes. Every call waits for the same end.
+   *
+   * @param reason - what the peer is told (`CLOSE_REASON`)
+   */
+  close(drain: boolean, timeout: number, reason: number): Promise<void> {
     if (this.#parts === undefined) return Promise.resolve();
-    this.#closing ??= this.#close(this.#parts, drain, timeout);
+    this.#closing ??= this.#close(this.#parts, drain, timeout, reason);
     return this.#closing;
+  }
+
+  /** Ends the session because of something that the link cannot see. */
+  cut(verdict: EipcError): void {
+    this.#verdict = verdict;
+    this.#link.destroy();
   }
 
   /** The peer said goodbye: nothing that is sent now would be read. */
   closedByPeer(): void {
-    if (this.#state !== 'open') return;
+    const parts = this.#parts;
+    if (this.#state !== 'open' || parts === undefined) return;
     this.#state = 'draining';
-    if (this.#parts !== undefined) this.#parts.sender.isOpen = false;
+    // Whether this session is followed by another is known when it is over.
+    if (parts.reconnector === undefined) parts.sender.isOpen = false;
+    else this.#hold(parts);
   }
 
-  /** The connection is over, and everything that arrived was handed to the intake. */
-  ended(outcome: Outcome, unsent: number, cause: unknown): void {
+  /** The session is over, and everything that arrived was handed to the intake. */
+  ended(outcome: Outcome, unsent: Unsent, cause: unknown): void {
     const parts = this.#parts;
     if (parts === undefined) return;
+    parts.heartbeat?.stop();
+    // Requests that never left can say so.
+    const records = unsent.batches
+      .flatMap(splitRecords)
+      .filter((record) => !parts.requests.recall(requestIdOf(record)));
+    parts.counters.undelivered += unsent.lost;
     // Whoever says goodbye first has closed; the other end's answer changes nothing.
-    const reason = closeReason(this.#isClosedHere ? { ...outcome, byPeer: false } : outcome, unsent, cause);
+    const seen = this.#isClosedHere ? { ...outcome, byPeer: false } : outcome;
+    const reason: CloseReason =
+      this.#verdict === undefined
+        ? closeReason(seen, 0, cause)
+        : { code: 'EIPC_PEER_DOWN', error: this.#verdict, undelivered: 0 };
+    this.#verdict = undefined;
+    if (this.#closing === undefined && parts.reconnector?.isWorthwhile(reason, seen) === true) {
+      this.#lose(parts, reason, records);
+      return;
+    }
+    parts.counters.undelivered += records.length;
+    this.#end(parts, reason, reason.error === undefined);
+  }
+
+  /** A new session is open. The parts use it already. */
+  reopened(link: Link): void {
+    this.#link = link;
+    this.#reason = undefined;
+    this.#state = 'open';
+    this.#parts?.heartbeat?.start();
+  }
+
+  /** There will be no new session. */
+  gaveUp(error: EipcError | undefined, tries: number): void {
+    if (this.#parts === undefined || this.#reason === undefined) return;
+    this.#end(this.#parts, givenUpReason(this.#reason, error, tries), false);
+  }
+
+  /** Something ended that a close may wait for. */
+  checkIdle(): void {
+    if (this.#idle === undefined || !this.#idle.isReached()) return;
+    this.#idle.resolve();
+    this.#idle = undefined;
+  }
+
+  async #close(parts: LifecycleParts, drain: boolean, timeout: number, reason: number): Promise<void> {
+    if (this.#state === 'closed') return;
+    this.#isClosedHere = this.#state === 'open' || this.#state === 'reconnecting';
+    parts.sender.isOpen = false;
+    if (this.#state === 'reconnecting') {
+      // There is nobody to say goodbye to, and nothing that waiting would bring.
+      parts.reconnector?.stop();
+      parts.counters.discarded += parts.intake.serving?.discard() ?? 0;
+      this.#end(parts, { code: 'EIPC_CLOSED', undelivered: 0 }, true);
+      await this.closed;
+      return;
+    }
+    this.#state = 'draining';
+    // Its pings are nothing to wait for; the close has a time-out of its own.
+    parts.heartbeat?.stop();
+    const { overdue, stop } = startTimer(timeout);
+    // What an old session had accepted is as good as sent; of the rest only a draining close waits for anything.
+    const isReached = drain ? () => isIdle(parts) : () => parts.lanes.kept === 0;
+    if (!isReached()) await Promise.race([this.#reached(isReached), overdue, this.closed]);
+    parts.counters.discarded += parts.intake.serving?.discard() ?? 0;
+    this.#failCalls(parts);
+    this.#link.close(reason);
+    await Promise.race([this.closed, overdue]);
+    stop();
+    this.#link.destroy();
+    await this.closed;
+  }
+
+  /** Lets everything wait that is sent from now on. */
+  #hold({ sender, lanes }: LifecycleParts): void {
+    sender.hold();
+    lanes.hold(() => this.endError('no'));
+  }
+
+  /** Goes from `open` to `reconnecting`: calls end that belong to the old session, the rest waits for the next. */
+  #lose(parts: LifecycleParts, reason: CloseReason, records: readonly Buffer[]): void {
+    this.#reason = reason;
+    this.#state = 'reconnecting';
+    this.#hold(parts);
+    parts.requests.failAll((request) => this.endError(request.delivered));
+    parts.lanes.takeBack(records, () => this.endError('no'));
+    parts.intake.serving?.end(this.endError());
+    this.#reason = { ...reason, undelivered: parts.counters.undelivered };
+    parts.onLost(this.#reason);
+    parts.reconnector?.start();
+  }
+
+  #end(parts: LifecycleParts, reason: CloseReason, isAgreed: boolean): void {
     this.#reason = reason;
     this.#state = 'closed';
     parts.sender.isOpen = false;
     this.#failCalls(parts);
-    parts.intake.inbox.end({ error: endError(reason), isAgreed: outcome.code === 0 });
-    parts.intake.serving?.end(endError(reason));
-    void this.#finish(parts, reason);
-  }
-
-  /** Something ended that a draining close may wait for. */
-  checkIdle(): void {
-    if (this.#wakeWhenIdle === undefined || this.#parts === undefined || !isIdle(this.#parts)) return;
-    this.#wakeWhenIdle();
-    this.#wakeWhenIdle = undefined;
-  }
-
-  async #close(parts: LifecycleParts, drain: boolean, timeout: number): Promise<void> {
-    if (this.#state === 'closed') return;
-    this.#isClosedHere = this.#state === 'open';
-    this.#state = 'draining';
-    parts.sender.isOpen = false;
-    const { overdue, stop } = startTimer(timeout);
-    if (drain) await Promise.race([this.#idle(parts), overdue, this.closed]);
-    parts.counters.discarded += parts.intake.serving?.discard() ?? 0;
-    this.#failCalls(parts);
-    parts.link.close(CLOSE_REASON.normal);
-    await Promise.race([this.closed, overdue]);
-    stop();
-    parts.link.destroy();
-    await this.closed;
+    const final = { ...reason, undelivered: parts.counters.undelivered };
+    this.#reason = final;
+    parts.intake.inbox.end({ error: endError(final), isAgreed });
+    parts.intake.serving?.end(endError(final));
+    void this.#finish(parts, final);
   }
 
   #failCalls({ requests, lanes }: LifecycleParts): void {
@@ -124,10 +219,9 @@ export class Lifecycle {
     lanes.failAll(() => this.endError('no'));
   }
 
-  #idle(parts: LifecycleParts): Promise<void> {
-    if (isIdle(parts)) return Promise.resolve();
+  #reached(isReached: () => boolean): Promise<void> {
     return new Promise((resolve) => {
-      this.#wakeWhenIdle = resolve;
+      this.#idle = { isReached, resolve };
     });
   }
 
@@ -136,7 +230,7 @@ export class Lifecycle {
     const { serving } = parts.intake;
     if (serving !== undefined && serving.waiting > 0) {
       const { overdue, stop } = startTimer(CLOSE_TIMEOUT);
-      await Promise.race([this.#idle(parts), overdue]);
+      await Promise.race([this.#reached(() => isIdle(parts)), overdue]);
       stop();
       parts.counters.discarded += serving.discard();
     }

@@ -4,6 +4,7 @@
  */
 import { inspect } from 'node:util';
 
+import type { OpenSession } from './active-session.js';
 import { Endpoint, Opened } from './endpoint.js';
 import type { EndpointSetup } from './endpoint.js';
 import { makeError, nativeError } from './errors.js';
@@ -50,7 +51,7 @@ export function macSetup(
     ...(peerId === undefined ? {} : { peerId }),
   };
   const { raw, transport } = carrierOf(connection);
-  return macSession(raw, transport, native, settings, ownId === undefined);
+  return { ...macSession(raw, transport, native, settings, ownId === undefined), settings, onClosed: () => {} };
 }
 
 /**
@@ -64,7 +65,7 @@ export function macSession(
   native: NativeV1Mac,
   settings: Settings,
   mayRename: boolean,
-): EndpointSetup {
+): OpenSession {
   let session: StreamSession;
   try {
     session = StreamSession.v1Mac(native);
@@ -86,9 +87,7 @@ export function macSession(
   return {
     link: startStream(raw, transport, session, settings, undefined),
     session: infoOf(session),
-    settings,
     address: raw.remoteAddress,
-    onClosed: () => {},
     ...(mayRename ? { rename } : {}),
   };
 }

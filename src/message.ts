@@ -207,6 +207,15 @@ export class Message<T = unknown> {
   }
 
   /**
+   * Whether it came by the session whose origin this is.
+   *
+   * @internal
+   */
+  isFrom(origin: Origin): boolean {
+    return this.#origin === origin;
+  }
+
+  /**
    * Whether it is too old to be delivered at `now`, in Unix milliseconds by the wall clock (docs/wire.md, "EIPC/2 data frames").
    *
    * @internal

@@ -52,6 +52,31 @@ export interface LaneOptions {
   readonly onFull?: OnFull;
 }
 
+/** How a lost connection is made again: after `initialDelay`, then after `multiplier` times as long, up to `maxDelay`. */
+export interface ReconnectPolicy {
+  /** Tries in a row before it is given up, from 1. Default 10; `Infinity` is allowed, since each try has its deadline (`handshakeTimeout`). */
+  readonly maxAttempts?: number;
+  /** Milliseconds before the first try. Default 100. */
+  readonly initialDelay?: number;
+  /** Default 2, from 1. */
+  readonly multiplier?: number;
+  /** Milliseconds before a try at most. Default 30 000. */
+  readonly maxDelay?: number;
+  /**
+   * How much of each delay is left out at random, 0 … 1, so that the clients of a server that restarts do not come all at once. Default 0.2.
+   * With more than 32 clients of one key: 1.
+   */
+  readonly jitter?: number;
+}
+
+/** How a peer that vanished without a word is found out. */
+export interface HeartbeatPolicy {
+  /** Milliseconds without a message after which the peer is asked for a sign of life. Default 5 000. */
+  readonly interval?: number;
+  /** Milliseconds without one after that before the peer counts as gone. Default 15 000. */
+  readonly timeout?: number;
+}
+
 /** What a receiver of v1 demands of its peer (docs/wire.md, "Options for unusual peers"). Every default is the strict rule. */
 export interface V1Options {
   /** `strict`: RFC 3339 with a date that exists, or 1 to 11 digits of Unix seconds. `any`: any string. */
@@ -98,9 +123,13 @@ export interface CommonOptions {
   readonly requestTimeout?: number;
   /** Milliseconds for the whole handshake. Default 10 000. */
   readonly handshakeTimeout?: number;
-  readonly heartbeat?: false;
+  /**
+   * Default on for `tcp` in EIPC/2, off where the kernel tells of every death, and off in v1: programs of the original answer no heartbeat.
+   * Turned on in v1 it ends sessions with peers that neither answer nor send anything for `interval` + `timeout`.
+   */
+  readonly heartbeat?: HeartbeatPolicy | false;
   readonly logger?: (record: LogRecord) => void;
-  /** Gives up connecting; closes a server. */
+  /** Gives up connecting for the first time; closes a server. */
   readonly signal?: AbortSignal;
 }
 
@@ -111,7 +140,8 @@ export interface ConnectOptions extends CommonOptions {
   readonly key: Key | Uint8Array;
   /** Who the server must be. When absent, the first one met under this address and key is remembered for the life of the process. */
   readonly serverId?: string;
-  readonly reconnect?: false;
+  /** Makes the connection again when it is lost (docs/reconnect.md). The first one is tried for once. Not with `auth: 'mac'`. Default false. */
+  readonly reconnect?: ReconnectPolicy | false;
   /** Do without X25519: cheaper, but whoever obtains the key later reads what was recorded. The server must allow it. Default false. */
   readonly pskOnly?: boolean;
 }
@@ -135,7 +165,10 @@ export interface ListenOptions extends CommonOptions {
   readonly serverId?: string;
   /** Authenticated connections at most, 1 … 65 536. Default 64. */
   readonly maxConnections?: number;
-  /** Connections in their handshake at most, 1 … 65 536, and half as many from one source on a network; beyond, the oldest is cut and counted. Default 64. */
+  /**
+   * Connections in their handshake at most, 1 … 65 536, and half as many from one source on a network; beyond, the oldest is cut and counted.
+   * Those whose hello was good stay: of each key there are at most 32. Default 1 024.
+   */
   readonly maxUnauthenticated?: number;
   /** Accept clients that do without X25519, such as small devices. Default false. */
   readonly allowPskOnly?: boolean;

@@ -1,7 +1,8 @@
 /**
  * Who is at the other end. Made once for each session from the key that verified and from the kernel, never from a message.
  */
-import type { Endpoint, EndpointSetup } from './endpoint.js';
+import type { OpenSession } from './active-session.js';
+import type { Endpoint } from './endpoint.js';
 import { suiteName } from './suites.js';
 import type { Suite } from './suites.js';
 import type { PeerTransport } from './transport/transport.js';
@@ -29,7 +30,7 @@ export interface Peer {
 }
 
 /** Makes the peer of a session. At a client it is the server. */
-export function makePeer({ link, session, address }: EndpointSetup, endpoint: Endpoint, isClient: boolean): Peer {
+export function makePeer({ link, session, address }: OpenSession, endpoint: Endpoint, isClient: boolean): Peer {
   return Object.freeze({
     serviceId: isClient ? session.serverId : session.serviceId,
     capabilities: new Set(isClient ? [] : session.capabilities),

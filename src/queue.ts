@@ -2,7 +2,8 @@
  * A first-in first-out queue over a ring of slots, used wherever messages wait. It has no bound of its own: each user of it has one.
  */
 export class Queue<T> {
-  #slots: (T | undefined)[] = Array.from<T | undefined>({ length: 16 }).fill(undefined);
+  /** As many as a power of two, or none: most queues stay empty. */
+  #slots: (T | undefined)[] = [];
   #head = 0;
   #length = 0;
 
@@ -31,7 +32,10 @@ export class Queue<T> {
 
   #grow(): void {
     const ordered = [...this.#slots.slice(this.#head), ...this.#slots.slice(0, this.#head)];
-    this.#slots = [...ordered, ...Array.from<T | undefined>({ length: ordered.length }).fill(undefined)];
+    for (let left = Math.max(FIRST_SLOTS, ordered.length); left > 0; left -= 1) ordered.push(undefined);
+    this.#slots = ordered;
     this.#head = 0;
   }
 }
+
+const FIRST_SLOTS = 16;

@@ -145,6 +145,18 @@ export class Requests {
     return isReplyType || isOurs ? 'late' : 'not-a-reply';
   }
 
+  /**
+   * Takes note that a record which was accepted never left. Returns whether it was a request of ours: its caller learns of its end, or has.
+   *
+   * @param id - the record's request id
+   */
+  recall(id: Buffer): boolean {
+    const number = this.#parse(id, 0, id.length);
+    const pending = this.#pending.get(number);
+    if (pending !== undefined) pending.isSent = false;
+    return number !== -1 && number <= this.#issued;
+  }
+
   /** Ends every request. */
   failAll(makeReason: (request: PendingRequest) => EipcError): void {
     for (const pending of this.#pending.values()) pending.fail(makeReason(pending));

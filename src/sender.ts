@@ -5,16 +5,16 @@
 import { abortReason } from './deadlines.js';
 import { errorFromValue } from './errors.js';
 import type { Delivered, EipcError } from './errors.js';
-import { ACCEPTED } from './lanes.js';
-import type { SendLanes, SendWait } from './lanes.js';
+import { ACCEPTED, AWAY } from './lanes.js';
+import type { Outlet, SendLanes, SendWait } from './lanes.js';
 import type { Message, Priority } from './message.js';
 import type { OnFull } from './options.js';
 import type { Settings } from './settings.js';
 import { borrowBatchWriter, RECORD, returnBatchWriter, scratch } from './outgoing.js';
 import type { Outgoing, RecordShape, RecordWriter } from './outgoing.js';
+import { laneOf } from './record.js';
 import type { Requests } from './request.js';
 import type { Counters } from './stats.js';
-import type { Link } from './transport/transport.js';
 
 /** Bytes of records pushed at once by `sendBatch`: fewer records than may wait in a lane. */
 const BATCH_BYTES = 65_536;
@@ -23,27 +23,38 @@ const BATCH_BYTES = 65_536;
 export class Sender {
   /** Whether messages may be sent; replies are not asked. */
   isOpen = true;
-  readonly #link: Link;
+  #outlet: Outlet;
   readonly #lanes: SendLanes;
   readonly #counters: Counters;
-  readonly #shape: RecordShape;
+  #shape: RecordShape;
   readonly #settings: Settings;
   readonly #makeEndError: (delivered: Delivered) => EipcError;
 
   constructor(
-    link: Link,
+    outlet: Outlet,
     lanes: SendLanes,
     counters: Counters,
     shape: RecordShape,
     settings: Settings,
     makeEndError: (delivered: Delivered) => EipcError,
   ) {
-    this.#link = link;
+    this.#outlet = outlet;
     this.#lanes = lanes;
     this.#counters = counters;
     this.#shape = shape;
     this.#settings = settings;
     this.#makeEndError = makeEndError;
+  }
+
+  /** Lets everything wait that is sent from now on, until `use`. The lanes hold it. */
+  hold(): void {
+    this.#outlet = AWAY;
+  }
+
+  /** Goes on with the link of a new session. */
+  use(outlet: Outlet, shape: RecordShape): void {
+    this.#outlet = outlet;
+    this.#shape = shape;
   }
 
   /** Sends a message: `ACCEPTED` when there was room. */
@@ -65,7 +76,7 @@ export class Sender {
     const lane = scratch.writeOne(message, this.#shape);
     if (!this.isOpen) throw this.#makeEndError('no');
     if (this.#lanes.isWaiting(lane)) return false;
-    const taken = this.#link.push(scratch.buffer, scratch.length);
+    const taken = this.#outlet.push(scratch.buffer, scratch.length);
     if (taken < 0) throw pushError(taken);
     if (taken !== scratch.length) return false;
     this.#counters.sent[lane] += 1;
@@ -111,6 +122,7 @@ export class Sender {
         this.#pushBatch(writer, wait, waiting);
         // What found no room waits before more is added: the number of waiting sends is bounded.
         await allSettled(waiting.splice(0));
+        if (!this.isOpen) throw this.#makeEndError('no');
       }
     } finally {
       // Also when a message is wrong: those before it are sent, those after it are not.
@@ -123,7 +135,7 @@ export class Sender {
   /** Hands on the record in the scratch. */
   #push(lane: Priority, wait: SendWait, onFull: OnFull | undefined): Promise<void> {
     if (!this.#lanes.isWaiting(lane)) {
-      const taken = this.#link.push(scratch.buffer, scratch.length);
+      const taken = this.#outlet.push(scratch.buffer, scratch.length);
       if (taken === scratch.length) {
         this.#counters.sent[lane] += 1;
         return ACCEPTED;
@@ -139,7 +151,7 @@ export class Sender {
     writer.clear();
     while (records.length > 0) {
       const free = this.#lengthBeforeWaiting(records);
-      const taken = free === 0 ? 0 : this.#link.push(records, free);
+      const taken = free === 0 ? 0 : this.#outlet.push(records, free);
       if (taken < 0) {
         waiting.push(Promise.reject(pushError(taken)));
         return;
@@ -174,10 +186,6 @@ async function allSettled(promises: readonly Promise<void>[]): Promise<void> {
   if (promises.length === 0) return;
   await Promise.allSettled(promises);
   await Promise.all(promises);
-}
-
-function laneOf(records: Buffer, at: number): Priority {
-  return ((records[at + RECORD.lane] ?? 0) & 3) as Priority;
 }
 
 function pushError(taken: number): EipcError {

@@ -24,6 +24,7 @@ import type { Acceptor, RawConnection } from './transport/open.js';
 import { CLOSE_REASON } from './transport/transport.js';
 import type { Link } from './transport/transport.js';
 import { Unauthenticated } from './unauthenticated.js';
+import type { Crowding } from './unauthenticated.js';
 import { checkV1Address } from './v1-settings.js';
 
 /** The server's end of a connection. `listen` makes it for every protocol; by itself it is one of v1 without a handshake. */
@@ -117,7 +118,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     this.#settings = settings;
     this.#native = nativeServer(settings);
     this.router = settings.router;
-    this.#handshaking = new Unauthenticated(settings.maxUnauthenticated);
+    this.#handshaking = new Unauthenticated(settings.maxUnauthenticated, (link, crowding) => this.#cut(link, crowding));
     let resolveClosed: () => void = () => {};
     this.closed = new Promise((resolve) => {
       resolveClosed = resolve;
@@ -199,6 +200,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
       return;
     }
     const link = startServerLink(connection, address, native, this.#settings, {
+      recognised: (recognised) => this.#handshaking.recognise(recognised),
       opened: (opened, session) => {
         this.#handshaking.delete(opened);
         const endpoint = ServerEndpoint.of({
@@ -223,16 +225,14 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
         this.#log('warn', 'handshake-failed', `the handshake with ${connection.from} failed`, address.text, error);
       },
     });
-    const evicted = this.#handshaking.add(link, connection.source);
-    if (evicted === undefined) return;
-    this.#counts[evicted.crowding] += 1;
-    evicted.link.destroy();
-    this.#log(
-      'warn',
-      'refused',
-      `a connection that had proven nothing was cut for a newer one: ${evicted.crowding}`,
-      address.text,
-    );
+    this.#handshaking.add(link, connection.source);
+  }
+
+  #cut(link: Link, crowding: Crowding): void {
+    this.#counts[crowding] += 1;
+    link.destroy();
+    const text = `a connection that had proven nothing was cut for a newer one: ${crowding}`;
+    this.#log('warn', 'refused', text, undefined);
   }
 
   #refusal(connection: RawConnection): Refusal | undefined {
@@ -264,7 +264,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     for (const reader of this.#readers) reader.end();
     this.#readers.clear();
     this.#handshaking.destroy();
-    await Promise.all([...this.#endpoints].map((endpoint) => endpoint.close(options)));
+    await Promise.all([...this.#endpoints].map((endpoint) => Endpoint.shutDown(endpoint, options)));
     this.#resolveClosed();
   }
 
@@ -272,7 +272,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     level: LogRecord['level'],
     event: string,
     text: string,
-    address: string,
+    address: string | undefined,
     error?: EipcError,
     serviceId?: string,
   ): void {
@@ -280,7 +280,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
       level,
       event,
       text,
-      address,
+      ...(address === undefined ? {} : { address }),
       ...(serviceId === undefined ? {} : { serviceId }),
       ...(error === undefined ? {} : { error }),
     });

@@ -21,9 +21,8 @@ const RESERVED_SHARE = 8;
 
 /** How serving speaks to its endpoint. */
 export interface ServingOwner {
-  readonly peer: Peer;
-  /** Sends a reply; the shared resolved promise when it did not have to wait. */
-  reply(message: Outgoing): Promise<void>;
+  /** Sends the reply to a request; the shared resolved promise when it did not have to wait. */
+  reply(reply: Outgoing, request: Message): Promise<void>;
   /** A message was refused. */
   refused(message: Message, refusal: Refusal): void;
   /** A handler failed, or its reply could not be sent. */
@@ -39,28 +38,51 @@ export interface ServingLimits {
   readonly waiting: number;
 }
 
+/** The handlers of one session: their peer, and what ends with it. */
+class ServedSession {
+  /** In v1 without a handshake its first message says who it is, so that another takes its place here. */
+  peer: Peer;
+  /** Contexts whose signal somebody asked for. */
+  readonly watched = new Set<RunContext>();
+  /** Ids of requests whose handler has not ended. The ids of another session are another matter. */
+  readonly ids = new Set<string>();
+  end: EipcError | undefined;
+
+  constructor(peer: Peer) {
+    this.peer = peer;
+  }
+}
+
+/** A message that waits for a slot, or for its type's turn. */
+interface Waiting {
+  readonly message: Message;
+  readonly session: ServedSession;
+}
+
 /** Messages of a type that runs fewer at once than the endpoint does. */
 interface LimitedRoute {
   running: number;
-  readonly waiting: Queue<Message>;
+  readonly waiting: Queue<Waiting>;
 }
 
 /** The context of one run; the signal exists only if the handler asks. */
 class RunContext extends Deadline implements HandlerContext {
+  readonly message: Message;
+  readonly session: ServedSession;
   readonly #serving: Serving;
-  readonly #message: Message;
   #controller: AbortController | undefined;
 
-  constructor(serving: Serving, message: Message) {
+  constructor(serving: Serving, message: Message, session: ServedSession) {
     super();
+    this.message = message;
+    this.session = session;
     this.#serving = serving;
-    this.#message = message;
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
-      this.#serving.watch(this, this.#message);
+      this.#serving.watch(this);
     }
     return this.#controller.signal;
   }
@@ -82,18 +104,23 @@ export class Serving {
   readonly #counters: Counters;
   readonly #limits: ServingLimits;
   readonly #reserved: number;
-  readonly #backlog = [new Queue<Message>(), new Queue<Message>(), new Queue<Message>(), new Queue<Message>()] as const;
+  readonly #backlog = [new Queue<Waiting>(), new Queue<Waiting>(), new Queue<Waiting>(), new Queue<Waiting>()] as const;
   /** Messages waiting, by priority: in the backlog, or for their type's turn. */
   readonly #waiting: [number, number, number, number] = [0, 0, 0, 0];
   readonly #limited = new Map<Route, LimitedRoute>();
-  readonly #watched = new Set<RunContext>();
-  /** Ids of requests whose handler has not ended. */
-  readonly #serving = new Set<string>();
+  #session: ServedSession;
   #running = 0;
-  #end: EipcError | undefined;
 
-  constructor(router: Router, owner: ServingOwner, wheel: DeadlineWheel, counters: Counters, limits: ServingLimits) {
+  constructor(
+    router: Router,
+    owner: ServingOwner,
+    peer: Peer,
+    wheel: DeadlineWheel,
+    counters: Counters,
+    limits: ServingLimits,
+  ) {
     this.#router = router;
+    this.#session = new ServedSession(peer);
     this.#owner = owner;
     this.#wheel = wheel;
     this.#counters = counters;
@@ -125,17 +152,28 @@ export class Serving {
   accept(message: Message): void {
     const lane = message.priority;
     if (this.#backlog[lane].length > 0 || !this.#hasSlot(lane)) {
-      this.#backlog[lane].push(message);
+      this.#backlog[lane].push({ message, session: this.#session });
       this.#waiting[lane] += 1;
     } else {
-      this.#begin(message);
+      this.#begin(message, this.#session);
     }
   }
 
-  /** Ends the connection for the handlers that run: their signals abort. What waits is still handled. */
+  /** Ends the session for the handlers that run: their signals abort. What waits is still handled. */
   end(reason: EipcError): void {
-    this.#end ??= reason;
-    for (const context of this.#watched) context.abort(reason);
+    const session = this.#session;
+    session.end ??= reason;
+    for (const context of session.watched) context.abort(reason);
+  }
+
+  /** Goes on in a new session. Handlers of the old one keep their slots until they end. */
+  use(peer: Peer): void {
+    this.#session = new ServedSession(peer);
+  }
+
+  /** Who the peer of this session is came to light. */
+  identified(peer: Peer): void {
+    this.#session.peer = peer;
   }
 
   /** Forgets what waits. Returns how many messages that were. */
@@ -148,9 +186,10 @@ export class Serving {
   }
 
   /** Has a context's signal abort at the request's deadline and at the end of the connection. Only for `RunContext`. */
-  watch(context: RunContext, message: Message): void {
-    this.#watched.add(context);
-    if (this.#end !== undefined) context.abort(this.#end);
+  watch(context: RunContext): void {
+    const { message, session } = context;
+    session.watched.add(context);
+    if (session.end !== undefined) context.abort(session.end);
     else if (message.maxAge !== 0)
       this.#wheel.add(context, Math.max(0, message.sentAt() + message.maxAge - Date.now()));
   }
@@ -160,23 +199,22 @@ export class Serving {
   }
 
   /** Checks a message whose slot is free, and runs it unless its type has to wait. */
-  #begin(message: Message): void {
-    const { peer } = this.#owner;
-    const refusal = this.#router.refusal(message, peer);
+  #begin(message: Message, session: ServedSession): void {
+    const refusal = this.#router.refusal(message, session.peer);
     const route = this.#router.route(message.type);
     if (refusal !== undefined || route === undefined) {
       if (refusal !== undefined) this.#owner.refused(message, refusal);
       return;
     }
     if (route.concurrency >= this.#limits.concurrency) {
-      this.#run(message, route, undefined);
+      this.#run(message, session, route, undefined);
       return;
     }
     const limited = this.#limitedRoute(route);
     if (limited.running < route.concurrency && limited.waiting.length === 0) {
-      this.#run(message, route, limited);
+      this.#run(message, session, route, limited);
     } else {
-      limited.waiting.push(message);
+      limited.waiting.push({ message, session });
       this.#waiting[message.priority] += 1;
     }
   }
@@ -184,79 +222,80 @@ export class Serving {
   #limitedRoute(route: Route): LimitedRoute {
     let limited = this.#limited.get(route);
     if (limited === undefined) {
-      limited = { running: 0, waiting: new Queue<Message>() };
+      limited = { running: 0, waiting: new Queue<Waiting>() };
       this.#limited.set(route, limited);
     }
     return limited;
   }
 
-  #run(message: Message, route: Route, limited: LimitedRoute | undefined): void {
-    if (this.#serving.size > 0 && this.#serving.has(message.requestId)) {
+  #run(message: Message, session: ServedSession, route: Route, limited: LimitedRoute | undefined): void {
+    if (session.ids.size > 0 && session.ids.has(message.requestId)) {
       this.#counters.duplicates += 1;
       void this.#sendReply(
         message,
-        this.#errorReply(message, makeError('EIPC_DUPLICATE_REQUEST', 'this request id is being served')),
+        errorReply(
+          message,
+          makeError('EIPC_DUPLICATE_REQUEST', 'this request id is being served'),
+          session.peer.protocol,
+        ),
       );
       return;
     }
-    const context = new RunContext(this, message);
+    const context = new RunContext(this, message, session);
     let result: unknown;
     try {
-      result = route.handler(message, this.#owner.peer, context);
+      result = route.handler(message, session.peer, context);
     } catch (error) {
-      this.#failed(message, error);
+      this.#failed(context, error);
       this.#release(context);
       return;
     }
     if (!isThenable(result)) {
       this.#release(context);
-      const sent = this.#sendReply(message, replyOf(message, result, this.#owner.peer.protocol));
-      if (sent !== undefined) void this.#hold(message, limited, sent);
+      const sent = this.#sendReply(message, replyOf(message, result, session.peer.protocol));
+      if (sent !== undefined) void this.#hold(context, limited, sent);
       return;
     }
-    void this.#hold(message, limited, this.#settle(message, context, result));
+    void this.#hold(context, limited, this.#settle(context, result));
   }
 
   /** Keeps a slot until something has ended. */
-  async #hold(message: Message, limited: LimitedRoute | undefined, end: Promise<void>): Promise<void> {
+  async #hold({ message, session }: RunContext, limited: LimitedRoute | undefined, end: Promise<void>): Promise<void> {
     const id = message.requestId;
     this.#running += 1;
     if (limited !== undefined) limited.running += 1;
-    if (id !== '') this.#serving.add(id);
+    if (id !== '') session.ids.add(id);
     await end;
     this.#running -= 1;
     if (limited !== undefined) limited.running -= 1;
-    if (id !== '') this.#serving.delete(id);
+    if (id !== '') session.ids.delete(id);
     this.#pump();
     this.#owner.roomAgain();
   }
 
   /** Waits for a handler and for its reply to be accepted. Never rejects. */
-  async #settle(message: Message, context: RunContext, result: PromiseLike<unknown>): Promise<void> {
+  async #settle(context: RunContext, result: PromiseLike<unknown>): Promise<void> {
+    const { message, session } = context;
     let reply;
     try {
-      reply = replyOf(message, await result, this.#owner.peer.protocol);
+      reply = replyOf(message, await result, session.peer.protocol);
     } catch (error) {
       this.#counters.failed += 1;
       this.#owner.failed(message, error);
-      reply = this.#errorReply(message, error);
+      reply = errorReply(message, error, session.peer.protocol);
     }
     this.#release(context);
     await this.#sendReply(message, reply);
   }
 
-  #failed(message: Message, error: unknown): void {
+  #failed({ message, session }: RunContext, error: unknown): void {
     this.#counters.failed += 1;
     this.#owner.failed(message, error);
-    void this.#sendReply(message, this.#errorReply(message, error));
-  }
-
-  #errorReply(message: Message, error: unknown): Outgoing | undefined {
-    return errorReply(message, error, this.#owner.peer.protocol);
+    void this.#sendReply(message, errorReply(message, error, session.peer.protocol));
   }
 
   #release(context: RunContext): void {
-    if (!this.#watched.delete(context)) return;
+    if (!context.session.watched.delete(context)) return;
     this.#wheel.cancel(context);
   }
 
@@ -268,7 +307,7 @@ export class Serving {
       this.#owner.failed(message, error);
     };
     try {
-      const sent = this.#owner.reply(reply);
+      const sent = this.#owner.reply(reply, message);
       return sent === ACCEPTED ? undefined : sent.catch(lost);
     } catch (error) {
       lost(error);
@@ -279,21 +318,22 @@ export class Serving {
   /** Starts what waits and may: types whose turn has come, then the backlog, priority 0 first. */
   #pump(): void {
     for (const [route, limited] of this.#limited) {
-      for (let message = limited.waiting.peek(); message !== undefined; message = limited.waiting.peek()) {
+      for (let next = limited.waiting.peek(); next !== undefined; next = limited.waiting.peek()) {
+        const { message, session } = next;
         if (limited.running >= route.concurrency || !this.#hasSlot(message.priority)) break;
         limited.waiting.shift();
         this.#waiting[message.priority] -= 1;
-        const refusal = this.#router.refusal(message, this.#owner.peer);
-        if (refusal === undefined) this.#run(message, route, limited);
+        const refusal = this.#router.refusal(message, session.peer);
+        if (refusal === undefined) this.#run(message, session, route, limited);
         else this.#owner.refused(message, refusal);
       }
     }
     for (const lane of [0, 1, 2, 3] as const) {
       while (this.#backlog[lane].length > 0 && this.#hasSlot(lane)) {
-        const message = this.#backlog[lane].shift();
-        if (message === undefined) break;
+        const next = this.#backlog[lane].shift();
+        if (next === undefined) break;
         this.#waiting[lane] -= 1;
-        this.#begin(message);
+        this.#begin(next.message, next.session);
       }
     }
   }

@@ -3,7 +3,7 @@
  */
 import { inspect } from 'node:util';
 
-import { checkNames, checkServiceId, duration, flag, integer, later, oneOf } from './check.js';
+import { checkNames, checkServiceId, duration, flag, integer, number, oneOf } from './check.js';
 import type { Codec } from './codec.js';
 import { jsonCodec } from './codec.js';
 import type { Priority } from './message.js';
@@ -12,10 +12,12 @@ import type {
   ClientMacOptions,
   CommonOptions,
   ConnectOptions,
+  HeartbeatPolicy,
   LaneOptions,
   ListenOptions,
   LogRecord,
   OnFull,
+  ReconnectPolicy,
   ServerMacOptions,
   WaitOptions,
   WaitStrategy,
@@ -30,6 +32,12 @@ export interface LaneSettings {
   readonly onFull: OnFull;
 }
 
+/** When to connect again, with every default filled in. */
+export type ReconnectSettings = Required<ReconnectPolicy>;
+
+/** When to look for a peer, with every default filled in. */
+export type HeartbeatSettings = Required<HeartbeatPolicy>;
+
 /** Options of an endpoint, checked and complete. */
 export interface Settings {
   readonly router: Router | null;
@@ -42,6 +50,8 @@ export interface Settings {
   readonly requestTimeout: number;
   readonly handshakeTimeout: number;
   readonly dangerousPlaintext: boolean;
+  /** Absent: as the transport needs it. */
+  readonly heartbeat: HeartbeatSettings | false | undefined;
   readonly logger: ((record: LogRecord) => void) | undefined;
   readonly signal: AbortSignal | undefined;
 }
@@ -49,6 +59,20 @@ export interface Settings {
 /** Milliseconds that `close` takes at most unless told otherwise. */
 export const CLOSE_TIMEOUT = 5_000;
 
+/** What a transport over which a peer can vanish gets. The original's figures. */
+export const DEFAULT_HEARTBEAT: HeartbeatSettings = { interval: 5_000, timeout: 15_000 };
+
+/** The original's figures, and a little disorder. */
+const DEFAULT_RECONNECT: ReconnectSettings = {
+  maxAttempts: 10,
+  initialDelay: 100,
+  multiplier: 2,
+  maxDelay: 30_000,
+  jitter: 0.2,
+};
+/** Enough to let a thousand silent connections be: each that is cut comes again at once, which costs more than one that stays. */
+const DEFAULT_MAX_UNAUTHENTICATED = 1_024;
+const MAX_MULTIPLIER = 1_000;
 const DEFAULT_CAPACITIES = [262_144, 262_144, 1_048_576, 4_194_304] as const;
 const COMMON_NAMES = [
   'router',
@@ -94,11 +118,19 @@ const MAC_NAMES = [
   'requestTimeout',
   'logger',
 ];
+/** What an endpoint made of a connection is told when it is given options of `connect`. */
+const OPTIONS_OF_CONNECT = {
+  reconnect: 'does not know where to connect to again; use connect(address, { protocol: 1, reconnect })',
+  heartbeat:
+    "cannot tell whether its peer answers heartbeats; use connect(address, { protocol: 1, auth: 'mac', heartbeat })",
+} as const;
 const MAX_SESSION_ID = 256;
 
 /** What `connect` needs beside the settings of its endpoint. */
 export interface ClientSettings extends Settings {
   readonly pskOnly: boolean;
+  /** Absent: never. */
+  readonly reconnect: ReconnectSettings | undefined;
   /** Present when v1 is spoken. */
   readonly v1: { readonly isMacOnly: boolean; readonly rules: NativeV1Rules } | undefined;
 }
@@ -128,12 +160,18 @@ export function connectSettings(options: ConnectOptions): ClientSettings {
   const protocol = checkProtocol(options);
   checkServiceId(options.serviceId, 'serviceId', protocol);
   if (options.serverId !== undefined) checkServiceId(options.serverId, 'serverId', protocol);
-  if (options.reconnect !== undefined && options.reconnect !== false) throw later('reconnect', options.reconnect);
   checkProtocolOptions(options, { v1: protocol === 1, eipc2: protocol === 2 });
+  const v1 = protocol === 1 ? { isMacOnly: isMacOnly(options), rules: v1Rules(options.v1) } : undefined;
+  const reconnect = reconnectSettings(options.reconnect);
+  if (reconnect !== undefined && v1?.isMacOnly === true)
+    throw new RangeError(
+      "reconnect needs a handshake, and auth: 'mac' has none: what was kept would be sent to whoever listens then; leave out auth, or make a new endpoint when `closed` resolves",
+    );
   return {
     ...commonSettings(options, options.router ?? null),
     pskOnly: flag('pskOnly', options.pskOnly),
-    v1: protocol === 1 ? { isMacOnly: isMacOnly(options), rules: v1Rules(options.v1) } : undefined,
+    reconnect,
+    v1,
   };
 }
 
@@ -161,7 +199,12 @@ export function listenSettings(options: ListenOptions): ServerSettings {
         }
       : undefined,
     maxConnections: integer('maxConnections', options.maxConnections ?? 64, 1, 65_536),
-    maxUnauthenticated: integer('maxUnauthenticated', options.maxUnauthenticated ?? 64, 1, 65_536),
+    maxUnauthenticated: integer(
+      'maxUnauthenticated',
+      options.maxUnauthenticated ?? DEFAULT_MAX_UNAUTHENTICATED,
+      1,
+      65_536,
+    ),
     allowPskOnly: flag('allowPskOnly', options.allowPskOnly),
     sessionTtl: sessionTtl ?? 0,
   };
@@ -173,6 +216,7 @@ export function macSettings(
   role: 'client' | 'server',
 ): MacSettings {
   const names = role === 'server' ? [...MAC_NAMES, 'capabilities'] : MAC_NAMES;
+  refuseOptionsOfConnect(options);
   checkNames(options, names, role === 'server' ? 'ServerEndpoint' : 'ClientEndpoint');
   if (options.serviceId !== undefined) checkServiceId(options.serviceId, 'serviceId', 1);
   if (options.serverId !== undefined) checkServiceId(options.serverId, 'serverId', 1);
@@ -203,6 +247,15 @@ export function waitTimeout(options: WaitOptions | undefined, fallback: number):
   return options.timeout === undefined ? fallback : duration('timeout', options.timeout);
 }
 
+/** Names the way to what an endpoint made of a connection cannot do. */
+function refuseOptionsOfConnect(options: object): void {
+  for (const [name, reason] of Object.entries(OPTIONS_OF_CONNECT)) {
+    const value: unknown = (options as Record<string, unknown>)[name];
+    if (value !== undefined && value !== false)
+      throw new TypeError(`${name} is ${inspect(value)}, but an endpoint made of a connection ${reason}`);
+  }
+}
+
 function checkCapabilities(capabilities: readonly string[] | undefined): string[] {
   const list: unknown = capabilities ?? [];
   if (Array.isArray(list) && list.every((one) => typeof one === 'string')) return [...list];
@@ -221,7 +274,6 @@ function isMacOnly({ auth = 'challenge' }: CommonOptions): boolean {
 function commonSettings(options: CommonOptions, router: Router | null): Settings {
   if (router !== null && !(router instanceof Router))
     throw new TypeError(`router must be a Router or null, not ${inspect(router)}`);
-  if (options.heartbeat !== undefined && options.heartbeat !== false) throw later('heartbeat', options.heartbeat);
   if (options.logger !== undefined && typeof options.logger !== 'function')
     throw new TypeError(`logger must be a function, not ${inspect(options.logger)}`);
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
@@ -238,8 +290,38 @@ function commonSettings(options: CommonOptions, router: Router | null): Settings
     requestTimeout: duration('requestTimeout', options.requestTimeout ?? 5_000),
     handshakeTimeout: duration('handshakeTimeout', options.handshakeTimeout ?? 10_000),
     dangerousPlaintext: flag('dangerousPlaintext', options.dangerousPlaintext),
+    heartbeat: heartbeatSettings(options.heartbeat),
     logger: options.logger,
     signal: options.signal,
+  };
+}
+
+function reconnectSettings(policy: ReconnectPolicy | false | undefined): ReconnectSettings | undefined {
+  if (policy === undefined || policy === false) return undefined;
+  checkNames(policy, Object.keys(DEFAULT_RECONNECT), 'reconnect');
+  const maxAttempts = policy.maxAttempts ?? DEFAULT_RECONNECT.maxAttempts;
+  if (maxAttempts !== Infinity) integer('reconnect.maxAttempts', maxAttempts, 1, Number.MAX_SAFE_INTEGER);
+  const initialDelay = duration('reconnect.initialDelay', policy.initialDelay ?? DEFAULT_RECONNECT.initialDelay);
+  const maxDelay = duration('reconnect.maxDelay', policy.maxDelay ?? DEFAULT_RECONNECT.maxDelay);
+  if (maxDelay < initialDelay)
+    throw new RangeError(
+      `reconnect.maxDelay is ${maxDelay}; it must not be below reconnect.initialDelay, which is ${initialDelay}`,
+    );
+  return {
+    maxAttempts,
+    initialDelay,
+    multiplier: number('reconnect.multiplier', policy.multiplier ?? DEFAULT_RECONNECT.multiplier, 1, MAX_MULTIPLIER),
+    maxDelay,
+    jitter: number('reconnect.jitter', policy.jitter ?? DEFAULT_RECONNECT.jitter, 0, 1),
+  };
+}
+
+function heartbeatSettings(policy: HeartbeatPolicy | false | undefined): HeartbeatSettings | false | undefined {
+  if (policy === undefined || policy === false) return policy;
+  checkNames(policy, Object.keys(DEFAULT_HEARTBEAT), 'heartbeat');
+  return {
+    interval: duration('heartbeat.interval', policy.interval ?? DEFAULT_HEARTBEAT.interval),
+    timeout: duration('heartbeat.timeout', policy.timeout ?? DEFAULT_HEARTBEAT.timeout),
   };
 }
 

@@ -15,8 +15,12 @@ export interface EndpointStats {
   readonly receivedBytes: number;
   /** Messages dropped here by `onFull: 'drop-newest'`, by priority. */
   readonly dropped: PerLane;
-  /** Messages the peer says it dropped because its lane was full, by priority. */
+  /** Messages the peer says it dropped because its lane was full, by priority, in this session. */
   readonly droppedByPeer: PerLane;
+  /** Messages that were accepted and provably never left: at a loss those of control and of requests, at the end all. */
+  readonly undelivered: number;
+  /** Sessions after the first. */
+  readonly reconnects: number;
   /** Sends that had to wait for room. */
   readonly waitedForRoom: number;
   /** Sends that found no room in time. */
@@ -29,7 +33,7 @@ export interface EndpointStats {
   readonly denied: number;
   /** Handlers that threw or rejected. */
   readonly failed: number;
-  /** Replies that could not be sent. */
+  /** Replies that could not be sent, among them those to requests of a session that is over. */
   readonly repliesLost: number;
   /** Requests refused because their id was being served. */
   readonly duplicates: number;
@@ -75,6 +79,8 @@ export class Counters {
   readonly received: [number, number, number, number] = [0, 0, 0, 0];
   readonly dropped: [number, number, number, number] = [0, 0, 0, 0];
   receivedBytes = 0;
+  undelivered = 0;
+  reconnects = 0;
   waitedForRoom = 0;
   refusedForRoom = 0;
   expired = 0;

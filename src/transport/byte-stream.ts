@@ -38,7 +38,7 @@ export interface ByteStream {
 
 /** How a stream speaks to its link. */
 export interface ByteReader {
-  /** Takes bytes, which stay as they are until this answers true or `resume` is called; false stops the stream until `resume`. */
+  /** Takes bytes, which are good during this call only; answering false stops the stream until `resume`. */
   read(chunk: Uint8Array): boolean;
   /** What waited to be written is gone. */
   drained(): void;
@@ -149,11 +149,13 @@ export class SocketStream implements ByteStream {
   }
 }
 
-/** Reads without the stream's own buffers: native code copies out of this one before the next read. */
+/** What every socket of this thread is read into, one at a time: it is used, or copied, before the next read. */
+const readBuffer = Buffer.allocUnsafeSlow(READ_BUFFER);
+
+/** Reads without the stream's own buffers. */
 function intoOneBuffer(outlet: Outlet): OnReadOpts {
-  const buffer = Buffer.allocUnsafeSlow(READ_BUFFER);
   return {
-    buffer,
-    callback: (length) => outlet.reader?.read(length === buffer.length ? buffer : buffer.subarray(0, length)) ?? false,
+    buffer: readBuffer,
+    callback: (length) => outlet.reader?.read(readBuffer.subarray(0, length)) ?? false,
   };
 }

@@ -223,7 +223,7 @@ class Pipe {
   #deliver(): number {
     const available = this.#to - this.#from;
     const length = Math.max(1, Math.min(this.#cut(available), available));
-    // A copy, because the reader may keep it while more is taken.
+    // A copy, because more may be taken while it is read.
     const chunk = Buffer.from(this.#bytes.subarray(this.#from, this.#from + length));
     this.#from += length;
     this.#isPaused = this.reader?.read(chunk) === false;

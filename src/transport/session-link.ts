@@ -4,7 +4,7 @@
  */
 import type { Outcome, SessionInfo } from '../native.js';
 import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM, FLAG, NO_TIMEOUT, STATE, STATUS } from '../native.js';
-import { CLOSE_REASON } from './transport.js';
+import { CLOSE_REASON, NOTHING_UNSENT } from './transport.js';
 import type { Link, LinkObserver, LinkReceiver } from './transport.js';
 
 /** What both native sessions answer. */
@@ -36,14 +36,27 @@ class Slab {
   }
 }
 
+/** What a receive call fills: messages go into the slab, what and where they are into the descriptors. */
+class ReceiveMemory {
+  readonly slab = new Slab();
+  readonly status = new Uint32Array(DESCRIPTORS_FROM + MAX_BATCH * DESCRIPTOR_WORDS);
+  /** Descriptor arrays of 1, 2, 4 … messages over one buffer: the length of the array limits what a call may bring. */
+  readonly descriptors: readonly Uint32Array[] = Array.from({ length: Math.log2(MAX_BATCH) + 1 }, (_, power) =>
+    this.status.subarray(0, DESCRIPTORS_FROM + 2 ** power * DESCRIPTOR_WORDS),
+  );
+}
+
+/**
+ * Lent to every connection in its handshake, of which nothing stays in it, so that strangers cost no memory of their own. Whoever has a
+ * message in it keeps it.
+ */
+let lent: ReceiveMemory | undefined;
+
 /** Base of links over a native session. */
 export abstract class SessionLink {
   /** Absent where there is no handshake to watch. */
   readonly #observer: LinkObserver | undefined;
-  readonly #slab = new Slab();
-  /** Descriptor arrays of 1, 2, 4 … messages over one buffer: the length of the array limits what a call may bring. */
-  readonly #descriptors: Uint32Array[] = [];
-  readonly #status: Uint32Array;
+  #memory: ReceiveMemory | undefined;
   #receiver: LinkReceiver | undefined;
   #isFinished = false;
   #timer: NodeJS.Timeout | undefined;
@@ -53,13 +66,11 @@ export abstract class SessionLink {
   #hasExpired = false;
   /** Whether our own goodbye was said. */
   protected hasClosed = false;
+  /** Bytes of the chunk that the last receive call used. */
+  protected consumed = 0;
 
   constructor(observer: LinkObserver | undefined) {
     this.#observer = observer;
-    const words = new Uint32Array(DESCRIPTORS_FROM + MAX_BATCH * DESCRIPTOR_WORDS);
-    for (let count = 1; count <= MAX_BATCH; count *= 2)
-      this.#descriptors.push(words.subarray(0, DESCRIPTORS_FROM + count * DESCRIPTOR_WORDS));
-    this.#status = words;
   }
 
   attach(receiver: LinkReceiver): void {
@@ -100,22 +111,29 @@ export abstract class SessionLink {
    * @returns the flags of the call
    */
   protected receiveBatch(room: number): number {
-    const slab = this.#slab;
+    const memory = this.#memory ?? (lent ??= new ReceiveMemory());
+    const { slab, status } = memory;
     if (slab.buffer.length - slab.used < MIN_ROOM) slab.replace(FIRST_SLAB);
-    const size = Math.min(31 - Math.clz32(Math.max(1, room)), this.#descriptors.length - 1);
-    const descriptors = this.#descriptors[size] ?? this.#status;
+    const size = Math.min(31 - Math.clz32(Math.max(1, room)), memory.descriptors.length - 1);
+    const descriptors = memory.descriptors[size] ?? status;
     const count = this.receiveInto(slab.buffer, slab.used, descriptors);
     const buffer = slab.buffer;
-    slab.used = this.#status[STATUS.slabUsed] ?? 0;
-    const flags = this.#status[STATUS.flags] ?? 0;
+    slab.used = status[STATUS.slabUsed] ?? 0;
+    const flags = status[STATUS.flags] ?? 0;
     // Delivering runs handlers, and those may do anything; what is still needed of the status is read first.
-    const state = this.#status[STATUS.state] ?? 0;
+    const state = status[STATUS.state] ?? 0;
     this.#state = state;
-    const spaceLanes = this.#status[STATUS.spaceLanes] ?? 0;
-    const timeout = this.#status[STATUS.timeout] ?? NO_TIMEOUT;
-    if ((flags & FLAG.slab) !== 0) slab.replace(Math.max(FIRST_SLAB, this.#status[STATUS.slabNeeded] ?? 0));
+    this.consumed = status[STATUS.consumed] ?? 0;
+    const spaceLanes = status[STATUS.spaceLanes] ?? 0;
+    const timeout = status[STATUS.timeout] ?? NO_TIMEOUT;
+    if (memory === lent && (state === STATE.open || count > 0)) {
+      lent = undefined;
+      this.#memory = memory;
+    }
+    if ((flags & FLAG.slab) !== 0) slab.replace(Math.max(FIRST_SLAB, status[STATUS.slabNeeded] ?? 0));
     if (timeout !== NO_TIMEOUT) this.arm(timeout);
     if ((flags & FLAG.transmit) !== 0) this.transmit();
+    if ((flags & FLAG.recognised) !== 0) this.#observer?.recognised(this.link);
     if (this.#receiver === undefined) {
       if (state >= STATE.open && this.#wasOpen(state, count))
         this.#tell((info) => this.#observer?.opened(this.link, info));
@@ -123,13 +141,8 @@ export abstract class SessionLink {
       this.#tell((info) => this.#receiver?.identified(info));
     }
     if (count > 0) this.#receiver?.deliver(buffer, descriptors, count);
-    if ((flags & FLAG.space) !== 0) this.#receiver?.space(spaceLanes);
+    if ((flags & FLAG.space) !== 0 && !this.#isFinished) this.#receiver?.space(spaceLanes);
     return flags;
-  }
-
-  /** Bytes of the chunk that the last receive call used. */
-  protected get consumed(): number {
-    return this.#status[STATUS.consumed] ?? 0;
   }
 
   /** Follows the session into closing and closed. Call when nothing more can be delivered before. */
@@ -146,7 +159,7 @@ export abstract class SessionLink {
   }
 
   /** Ends the link, once: lets go of everything, then tells who watches. */
-  protected finish(outcome: Outcome, unsent = 0, cause?: unknown): void {
+  protected finish(outcome: Outcome, unsent = NOTHING_UNSENT, cause?: unknown): void {
     if (this.#isFinished) return;
     this.#isFinished = true;
     clearTimeout(this.#timer);

@@ -12,7 +12,7 @@ import { RECORD, stamp } from '../outgoing.js';
 import { Queue } from '../queue.js';
 import type { ByteReader, ByteStream } from './byte-stream.js';
 import { SessionLink } from './session-link.js';
-import type { Credentials, Link, LinkObserver, PeerTransport } from './transport.js';
+import type { Credentials, Link, LinkObserver, PeerTransport, Unsent } from './transport.js';
 
 /** Size of a chunk of queued records, and of what is sealed before the stream is asked again. */
 const CHUNK = 65_536;
@@ -77,7 +77,8 @@ export class StreamLink extends SessionLink implements Link {
   /** Lanes of which a record was refused. */
   #spaceWanted = 0;
   #closeReason: number | undefined;
-  /** Records that could not be sealed any more. */
+  /** Chunks that could not be sealed any more, and records that were spoilt by trying. */
+  readonly #unsealed: Buffer[] = [];
   #lost = 0;
 
   #chunk: Uint8Array = NOTHING;
@@ -232,9 +233,13 @@ export class StreamLink extends SessionLink implements Link {
         if (lane.last === chunk) lane.last = undefined;
         lane.bytes -= chunk.filled;
         budget -= chunk.filled;
-        const sealed = this.#calls.seal(chunk.buffer, chunk.filled);
+        const bytes = chunk.buffer.subarray(0, chunk.filled);
+        const length = bytes.readUInt32LE(RECORD.length);
+        const sealed = this.#calls.seal(bytes, bytes.length);
         // A session that cannot seal any more says so by its state, which the next receive call or the end of the stream brings.
-        if (sealed > 0) this.#write(chunk.buffer.subarray(0, sealed), chunk);
+        if (sealed > 0) this.#write(bytes.subarray(0, sealed), chunk);
+        // Records are sealed one after the other, and a sealed one begins with the length of its frame.
+        else if (bytes.readUInt32LE(RECORD.length) === length) this.#unsealed.push(bytes);
         else this.#lost += chunk.records;
       }
     }
@@ -297,12 +302,13 @@ export class StreamLink extends SessionLink implements Link {
     this.#flushWaiters = [];
   }
 
-  #unsent(): number {
-    let records = this.#lost;
+  #unsent(): Unsent {
+    const batches = this.#unsealed;
     for (const { chunks } of this.#lanes) {
-      for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift()) records += chunk.records;
+      for (let chunk = chunks.shift(); chunk !== undefined; chunk = chunks.shift())
+        batches.push(chunk.buffer.subarray(0, chunk.filled));
     }
-    return records;
+    return { batches, lost: this.#lost };
   }
 
   #reader(): ByteReader {
@@ -323,6 +329,9 @@ export class StreamLink extends SessionLink implements Link {
     this.#poller?.keepTurning();
     const isUsedUp = this.#receive();
     this.#isPaused = !isUsedUp;
+    // The rest waits for the endpoint; the stream reads the next bytes into the same memory.
+    this.#chunk = isUsedUp ? NOTHING : Buffer.from(this.#chunk.subarray(this.#chunkAt));
+    this.#chunkAt = 0;
     return isUsedUp;
   }
 

@@ -18,8 +18,8 @@ import type { Acceptor, RawConnection } from './open.js';
 const KEEP_ALIVE_DELAY = 15_000;
 /** A frame goes out when it is written; a peer that vanished without a word is found out. */
 const SOCKET_OPTIONS = { noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY } as const;
-/** Connections the kernel holds for the acceptor: it is as fast as the loop, so this is for bursts. */
-const BACKLOG = 511;
+/** Connections the kernel holds for the acceptor, as many as it likes to: one it has no place for tries again a whole second later. */
+const BACKLOG = 4_096;
 
 /**
  * `localhost` is this machine whatever a resolver says (RFC 6761, 6.3): the suites that are allowed there depend on it.

@@ -48,6 +48,16 @@ export interface Link {
   unref(): void;
 }
 
+/** What a link had taken and provably never sent. */
+export interface Unsent {
+  /** Whole records as they were pushed, in the order of their lanes; the receiver of this owns them. */
+  readonly batches: readonly Buffer[];
+  /** Records of which nothing is left to send. */
+  readonly lost: number;
+}
+
+export const NOTHING_UNSENT: Unsent = { batches: [], lost: 0 };
+
 /** How a link speaks to its endpoint. */
 export interface LinkReceiver {
   /** Lanes worth taking now, bit p for priority p. */
@@ -62,12 +72,17 @@ export interface LinkReceiver {
   space(mask: number): void;
   /** The peer said goodbye: nothing that is sent now would be read. */
   closing(): void;
-  /** It is over and everything that arrived was delivered. Called once. `unsent`: messages taken that provably never left. */
-  ended(outcome: Outcome, unsent: number, cause: unknown): void;
+  /** It is over and everything that arrived was delivered. Called once, and nothing is called after it. */
+  ended(outcome: Outcome, unsent: Unsent, cause: unknown): void;
 }
 
-/** How a connection is watched until it is authenticated. Exactly one of the two is called, once. */
+/** How a connection is watched until it is authenticated. Exactly one of `opened` and `failed` is called, once. */
 export interface LinkObserver {
+  /**
+   * The peer's first message proved that it holds a key, and was none that somebody sends again. Not told of shared memory, whose handshake
+   * is all native, and not of v1, where a recording would do.
+   */
+  recognised(link: Link): void;
   /** The session is open; who attaches now gets everything. */
   opened(link: Link, session: SessionInfo): void;
   /** It ended before it was open. */

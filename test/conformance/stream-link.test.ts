@@ -115,6 +115,7 @@ function opened<E extends Endpoint>(
 ): Promise<E> {
   return new Promise((resolve, reject) => {
     const observer: LinkObserver = {
+      recognised() {},
       opened(link, info) {
         const setup = { link, session: info, settings: SETTINGS, address: 'memory:test', onClosed: () => {} };
         resolve(Type.of(setup));

@@ -327,3 +327,16 @@ describe('the frames of these tests', () => {
     expect(withPrefix(frame).readUInt32BE(0)).toBe(frame.length);
   });
 });
+
+describe('a server of v1 that is flooded with a recorded first frame', () => {
+  it('cuts those who send it like everybody who has proven nothing, and honest clients get in', async () => {
+    // The attacker has no key, and has seen one login: the first frame of v1 carries nothing that makes it new.
+    const server = await scene.serve({ maxUnauthenticated: 4 });
+    for (let n = 0; n < 24; n += 1) await (await scene.peer(server)).challenge();
+    await expect.poll(() => server.stats().handshaking, { timeout: 10_000, interval: 1 }).toBe(4);
+    expect(server.stats().refusedUnauthenticated).toBe(20);
+    const client = await connect(server.addresses[0] ?? '', { protocol: 1, serviceId: 'nia.min', key: KEY });
+    expect(client.state).toBe('open');
+    await client.close();
+  });
+});

@@ -1,18 +1,20 @@
 // Two endpoints joined in memory by fake links: what endpoint, router, inbox and lanes do is tested here without sockets and native sessions.
+import type { OpenSession } from '../../src/active-session.js';
 import { ClientEndpoint } from '../../src/client.js';
 import type { Priority } from '../../src/message.js';
 import type { Outcome, SessionInfo } from '../../src/native.js';
 import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM, RECORD_HEADER } from '../../src/native.js';
-import type { CommonOptions } from '../../src/options.js';
+import type { CommonOptions, ReconnectPolicy } from '../../src/options.js';
 import { connectSettings } from '../../src/settings.js';
+import type { ClientSettings } from '../../src/settings.js';
 import { RECORD } from '../../src/outgoing.js';
 import { ServerEndpoint } from '../../src/server.js';
-import type { Link, LinkReceiver } from '../../src/transport/transport.js';
+import type { Link, LinkReceiver, PeerTransport } from '../../src/transport/transport.js';
 
 const TAIL_LENGTH = 32;
 
-class FakeLink implements Link {
-  readonly transport = 'memory';
+export class FakeLink implements Link {
+  transport: PeerTransport = 'memory';
   readonly credentials = { uid: 1, gid: 2, pid: 3 };
   readonly dropped = [0, 0, 0, 0];
   peer: FakeLink | undefined;
@@ -21,9 +23,13 @@ class FakeLink implements Link {
   capacity = 1_048_576;
   /** What `push` answers instead of working. */
   failure = 0;
+  /** Whether what is pushed stays here, accepted and not sent, as on a stream that takes nothing. */
+  isStalled = false;
   isOver = false;
+  isReferenced = true;
   /** Calls of `push`. */
   pushes = 0;
+  readonly #unsent: Buffer[] = [];
   readonly #ring: Buffer[][] = [[], [], [], []];
   readonly #sequence = [0, 0, 0, 0];
   #wanted = 0;
@@ -37,6 +43,10 @@ class FakeLink implements Link {
   push(batch: Buffer, length: number): number {
     this.pushes += 1;
     if (this.failure !== 0) return -this.failure;
+    if (this.isStalled) {
+      this.#unsent.push(Buffer.from(batch.subarray(0, length)));
+      return length;
+    }
     let at = 0;
     while (at < length) {
       const size = batch.readUInt32LE(at);
@@ -87,9 +97,13 @@ class FakeLink implements Link {
     this.peer?.end({ code: 705, byPeer: true, context: 'fake cut', reason: 0 });
   }
 
-  ref(): void {}
+  ref(): void {
+    this.isReferenced = true;
+  }
 
-  unref(): void {}
+  unref(): void {
+    this.isReferenced = false;
+  }
 
   ringOf(lane: number): Buffer[] {
     return this.#ring[lane] ?? [];
@@ -100,7 +114,7 @@ class FakeLink implements Link {
     if (this.isOver) return;
     this.#deliverAll();
     this.isOver = true;
-    this.receiver?.ended(outcome, 0, undefined);
+    this.receiver?.ended(outcome, { batches: this.#unsent.splice(0), lost: 0 }, undefined);
   }
 
   schedule(): void {
@@ -205,15 +219,107 @@ export function makePair(
   client: CommonOptions = {},
   server: CommonOptions = {},
   session: Partial<SessionInfo> = {},
+  transport: PeerTransport = 'memory',
 ): Pair {
-  const clientLink = new FakeLink();
-  const serverLink = new FakeLink();
-  clientLink.peer = serverLink;
-  serverLink.peer = clientLink;
+  const [clientLink, serverLink] = joinedLinks();
+  clientLink.transport = transport;
+  serverLink.transport = transport;
   const setup = { session: { ...SESSION, ...session }, address: 'memory:test', onClosed: () => {} };
-  const settings = (options: CommonOptions) =>
-    connectSettings({ serviceId: 'eni.min', key: new Uint8Array(32), ...options });
-  const clientEndpoint = ClientEndpoint.of({ ...setup, link: clientLink, settings: settings(client) });
-  const serverEndpoint = ServerEndpoint.of({ ...setup, link: serverLink, settings: settings(server) });
+  const clientEndpoint = ClientEndpoint.of({ ...setup, link: clientLink, settings: settingsOf(client) });
+  const serverEndpoint = ServerEndpoint.of({ ...setup, link: serverLink, settings: settingsOf(server) });
   return { client: clientEndpoint, server: serverEndpoint, clientLink, serverLink };
+}
+
+/** A server that a client finds again, or does not. */
+export class FakeServer {
+  /** Its ends of the sessions so far, and both links of each. */
+  readonly endpoints: ServerEndpoint[] = [];
+  readonly links: { readonly client: FakeLink; readonly server: FakeLink }[] = [];
+  readonly client: ClientEndpoint;
+  /** How tries end: by a session, an error, or not at all while it is a promise that waits. */
+  answer: () => void | Promise<void> = () => {};
+  /** Tries so far. */
+  tries = 0;
+  /** What later sessions differ in. */
+  session: Partial<SessionInfo> = {};
+  /** Shown the client's link of a later session before it is used. */
+  onLink: (link: FakeLink) => void = () => {};
+  readonly #options: CommonOptions;
+  #sessions = 0;
+
+  constructor(reconnect: ReconnectPolicy, client: CommonOptions = {}, server: CommonOptions = {}) {
+    this.#options = server;
+    const settings = connectSettings({ serviceId: 'eni.min', key: new Uint8Array(32), ...client, reconnect });
+    if (settings.reconnect === undefined) throw new Error('a client that reconnects');
+    const dial = async (signal: AbortSignal, opened: (session: OpenSession) => void): Promise<void> => {
+      this.tries += 1;
+      await this.answer();
+      signal.throwIfAborted();
+      const { link, session } = this.#accept();
+      this.onLink(link);
+      opened({ link, session, address: 'memory:test' });
+      link.schedule();
+    };
+    const { link, session } = this.#accept();
+    const setup = { settings, reconnect: { settings: settings.reconnect, dial }, address: 'memory:test' };
+    this.client = ClientEndpoint.of({ ...setup, link, session, onClosed: () => {} });
+  }
+
+  /** The server's end of the session there is now. */
+  get endpoint(): ServerEndpoint {
+    const endpoint = this.endpoints.at(-1);
+    if (endpoint === undefined) throw new Error('no session');
+    return endpoint;
+  }
+
+  /** The client's link of the session there is now. */
+  get link(): FakeLink {
+    const links = this.links.at(-1);
+    if (links === undefined) throw new Error('no session');
+    return links.client;
+  }
+
+  /** Ends the session as the death of the server does. */
+  die(code = PEER_DOWN): void {
+    this.links.at(-1)?.server.end({ code, byPeer: true, context: 'fake', reason: 0 });
+    this.link.end({ code, byPeer: true, context: 'fake', reason: 0 });
+  }
+
+  /** Lets go of the sessions that are over. */
+  forget(): void {
+    this.endpoints.splice(0, this.endpoints.length - 1);
+    this.links.splice(0, this.links.length - 1);
+  }
+
+  #accept(): { link: FakeLink; session: SessionInfo } {
+    const [client, server] = joinedLinks();
+    this.#sessions += 1;
+    const sessionId = this.#sessions.toString(16).padStart(16, '0');
+    const session = { ...SESSION, ...this.session, sessionId };
+    const settings = settingsOf(this.#options);
+    const endpoint = ServerEndpoint.of({
+      link: server,
+      session,
+      settings,
+      address: 'memory:test',
+      onClosed: () => {},
+    });
+    this.endpoints.push(endpoint);
+    this.links.push({ client, server });
+    return { link: client, session };
+  }
+}
+
+const PEER_DOWN = 704;
+
+function joinedLinks(): [FakeLink, FakeLink] {
+  const one = new FakeLink();
+  const other = new FakeLink();
+  one.peer = other;
+  other.peer = one;
+  return [one, other];
+}
+
+function settingsOf(options: CommonOptions): ClientSettings {
+  return connectSettings({ serviceId: 'eni.min', key: new Uint8Array(32), ...options });
 }

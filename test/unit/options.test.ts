@@ -27,7 +27,7 @@ describe('options', () => {
     expect(listenSettings(SERVER)).toMatchObject({
       serverId: 'eipc',
       maxConnections: 64,
-      maxUnauthenticated: 64,
+      maxUnauthenticated: 1_024,
       allowPskOnly: false,
       sessionTtl: 0,
     });
@@ -43,10 +43,9 @@ describe('options', () => {
   });
 
   it('that come later are refused by name instead of being ignored', () => {
-    for (const options of [{ tls: {} }, { heartbeat: { interval: 1, timeout: 1 } }]) {
+    for (const options of [{ tls: {} }]) {
       expect(connectWith(options), JSON.stringify(options)).toThrow(/not available yet in this build/);
     }
-    expect(connectWith({ reconnect: {} })).toThrow(/reconnect.*not available/);
     for (const options of [{ policy: {} }, { audit: {} }, { access: {} }])
       expect(listenWith(options)).toThrow(/not available yet/);
     expect(connectWith({ protocol: 2, reconnect: false, heartbeat: false })).not.toThrow();
@@ -68,6 +67,41 @@ describe('options', () => {
     expect(listenWith({ maxConnections: 0 })).toThrow(RangeError);
     expect(() => waitTimeout({ timeout: Infinity }, 1)).toThrow(/Infinity/);
     expect(() => waitTimeout({ signal: {} as AbortSignal }, 1)).toThrow(TypeError);
+  });
+
+  it('of reconnecting and heartbeats have the figures of the original, and ranges', () => {
+    expect(connectSettings(CLIENT).reconnect).toBeUndefined();
+    expect(connectSettings({ ...CLIENT, reconnect: {} }).reconnect).toEqual({
+      maxAttempts: 10,
+      initialDelay: 100,
+      multiplier: 2,
+      maxDelay: 30_000,
+      jitter: 0.2,
+    });
+    expect(connectSettings({ ...CLIENT, heartbeat: {} }).heartbeat).toEqual({ interval: 5_000, timeout: 15_000 });
+    expect(connectSettings(CLIENT).heartbeat).toBeUndefined();
+    expect(connectWith({ reconnect: { maxAttempts: Infinity } })).not.toThrow();
+    expect(connectWith({ reconnect: true })).toThrow(/reconnect needs an options object, not true/);
+    expect(connectWith({ reconnect: { retries: 3 } })).toThrow(/no option 'retries'.*maxAttempts/);
+    expect(listenWith({ reconnect: {} })).toThrow(/no option 'reconnect'/);
+    for (const policy of [
+      { maxAttempts: 0 },
+      { maxAttempts: 1.5 },
+      { initialDelay: 0 },
+      { initialDelay: Infinity },
+      { multiplier: 0.5 },
+      { multiplier: Infinity },
+      { maxDelay: 99 },
+      { jitter: -0.1 },
+      { jitter: NaN },
+    ])
+      expect(connectWith({ reconnect: policy }), JSON.stringify(policy)).toThrow(RangeError);
+    expect(connectWith({ reconnect: { maxDelay: 99 } })).toThrow(/maxDelay is 99.*initialDelay, which is 100/);
+    expect(connectWith({ reconnect: { jitter: '1' } })).toThrow(TypeError);
+    for (const value of [0, Infinity, -1]) {
+      expect(listenWith({ heartbeat: { interval: value } })).toThrow(/heartbeat\.interval/);
+      expect(connectWith({ heartbeat: { timeout: value } })).toThrow(/heartbeat\.timeout/);
+    }
   });
 
   it('of services refuse ids, keys and capabilities that cannot be right', () => {

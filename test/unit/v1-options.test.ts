@@ -97,6 +97,12 @@ describe('options of v1', () => {
     expect(() => server({ eipc: service(TEXT) })).toThrow(/serverId too/);
   });
 
+  it('have no reconnect without a handshake: nothing would prove that the server is the same', () => {
+    expect(() => client({ protocol: 1, reconnect: {} })).not.toThrow();
+    expect(() => client({ protocol: 1, auth: 'mac', reconnect: false })).not.toThrow();
+    expect(() => client({ protocol: 1, auth: 'mac', reconnect: {} })).toThrow(/reconnect needs a handshake.*leave out/);
+  });
+
   it('of an endpoint made of a connection are checked like the others', () => {
     const mac = (options: object) => () => macSettings({ key: KEY, ...options }, 'client');
     expect(mac({ sessionId: 'mine' })()).toMatchObject({ sessionId: 'mine', rules: STRICT, capabilities: [] });
@@ -106,6 +112,10 @@ describe('options of v1', () => {
     expect(mac({ serviceId: '' })).toThrow(RangeError);
     expect(mac({ capabilities: [] })).toThrow(/no option 'capabilities'/);
     expect(mac({ services: {} })).toThrow(/no option 'services'/);
+    for (const options of [{ reconnect: {} }, { heartbeat: { interval: 5 } }])
+      expect(mac(options)).toThrow(
+        /^(reconnect|heartbeat) is \{.*\}, but an endpoint made of a connection .* use connect\(address, \{ protocol: 1.* \1 \}\)$/,
+      );
     expect(() => macSettings({ key: KEY, capabilities: 'ui:control' as never }, 'server')).toThrow(TypeError);
   });
 });

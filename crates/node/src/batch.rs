@@ -92,6 +92,7 @@ pub(crate) mod flag {
     pub(crate) const MORE: u32 = 8;
     pub(crate) const SPACE: u32 = 16;
     pub(crate) const PEER: u32 = 32;
+    pub(crate) const RECOGNISED: u32 = 64;
 }
 
 /// Fills the caller's slab and descriptors during one receive call.

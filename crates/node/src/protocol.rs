@@ -131,6 +131,17 @@ impl Protocol {
         }
     }
 
+    /// Whether the answer to a good hello is ready: the peer holds a key, and the hello was none that had been seen before. The
+    /// first frame of v1 is no such proof: whoever has recorded one can send it again.
+    pub(crate) fn has_answered_hello(&self) -> bool {
+        match self {
+            Self::Eipc2 { connection, .. } => {
+                connection.state() == State::Handshaking && connection.has_transmit()
+            }
+            Self::V1(_) => false,
+        }
+    }
+
     /// Whether an open session knows who its peer is: not yet in v1 without a handshake.
     pub(crate) fn knows_peer(&self) -> bool {
         match self {

@@ -65,6 +65,9 @@ impl StreamInner {
             if !knew_peer && connection.knows_peer() {
                 delivery.raise(flag::PEER);
             }
+            if connection.has_answered_hello() {
+                delivery.raise(flag::RECOGNISED);
+            }
         } else {
             input = &[]; // nothing after the end is read
         }

@@ -1,0 +1,186 @@
+/**
+ * How a server fares while it is flooded by strangers: what honest clients get, how long they take to connect, what it costs in memory.
+ *
+ * `node benches/flood.js [--seconds N] [--transports unix,tcp] [--json]`, after `make build`. Server, attacker and honest client are processes
+ * of their own. Ends with code 1 when an honest client was turned away or a stranger got in; no figure decides.
+ */
+import { fork } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { connect as dial, createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { connect, Key } from '../dist/index.js';
+
+/** Milliseconds between two honest connections. */
+const PAUSE = 10;
+/** Connections of the slow attacker, and of one that sends all at once. */
+const SLOW = 1_000;
+const FAST = 64;
+const SUITES = ['hmac-sha256'];
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '5' },
+    transports: { type: 'string', default: 'unix,tcp' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const seconds = Number(values.seconds);
+const folder = mkdtempSync(join(tmpdir(), 'eipc-flood-'));
+const secret = randomBytes(32);
+const key = Key.fromBytes(Buffer.from(secret));
+const children = new Set();
+process.on('exit', () => {
+  for (const child of children) child.kill('SIGKILL');
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const rows = [];
+for (const transport of values.transports.split(',')) rows.push(...(await measure(transport)));
+process.stdout.write(values.json ? `${JSON.stringify(rows)}\n` : report(rows));
+const isFit = rows.every(({ refused, strangers }) => refused === 0 && strangers === 0);
+process.exit(isFit ? 0 : 1);
+
+/** @param {string} transport */
+async function measure(transport) {
+  const server = start('server');
+  const listening = transport === 'tcp' ? 'tcp://127.0.0.1:0' : `unix:${join(folder, transport)}`;
+  const { address } = await ask(server, { address: listening, secret: secret.toString('hex') });
+  const target =
+    transport === 'tcp'
+      ? { host: '127.0.0.1', port: Number(new URL(address).port) }
+      : { path: join(folder, transport) };
+  const hello = await recordHello(target);
+  const forged = Buffer.from(hello);
+  forged[forged.length - 1] ^= 1;
+  const attacks = [
+    { attack: 'none', count: 0, bytes: hello, isSlow: false },
+    { attack: 'slow', count: SLOW, bytes: hello, isSlow: true },
+    { attack: 'garbage', count: FAST, bytes: randomBytes(3_000), isSlow: false },
+    { attack: 'wrong tags', count: FAST, bytes: forged, isSlow: false },
+    { attack: 'replayed hellos', count: FAST, bytes: hello, isSlow: false },
+  ];
+  const found = [];
+  for (const { attack, ...told } of attacks) {
+    const before = await ask(server, {});
+    const flooder = start('flooder');
+    await ask(flooder, { ...told, bytes: told.bytes.toString('hex'), target });
+    if (told.isSlow) while ((await ask(server, {})).accepted < before.accepted + SLOW) await setTimeout(PAUSE);
+    const honest = await connectFor(address, seconds * 1_000);
+    const after = await ask(server, {});
+    await stop(flooder);
+    found.push({
+      transport,
+      attack,
+      ...honest,
+      strangers: after.authenticated - before.authenticated - honest.times.length,
+      accepted: after.accepted - before.accepted,
+      failures: after.handshakeFailures - before.handshakeFailures,
+      cut:
+        after.refusedUnauthenticated - before.refusedUnauthenticated + (after.refusedSources - before.refusedSources),
+      handshaking: after.handshaking,
+      grownMb: (after.residentKb - before.residentKb) / 1_024,
+    });
+  }
+  await stop(server);
+  return found;
+}
+
+/** Connects, asks, closes, again and again. */
+async function connectFor(address, duration) {
+  const times = [];
+  const errors = [];
+  const end = performance.now() + duration;
+  while (performance.now() < end) {
+    const begin = performance.now();
+    try {
+      const endpoint = await connect(address, { serviceId: 'honest', key, suites: SUITES });
+      times.push(performance.now() - begin);
+      await endpoint.ping();
+      await endpoint.close();
+    } catch (error) {
+      errors.push(String(error));
+    }
+    await setTimeout(PAUSE);
+  }
+  return { times: times.sort((left, right) => left - right), refused: errors.length, errors: errors.slice(0, 3) };
+}
+
+/** Returns the first frame of an honest client whose session came about, so that it is a hello the server has seen. */
+async function recordHello(target) {
+  let bytes = Buffer.alloc(0);
+  const path = join(folder, 'recorder');
+  const recorder = createServer((client) => {
+    const server = dial(target);
+    client.on('data', (chunk) => (bytes = Buffer.concat([bytes, chunk])));
+    client.pipe(server).pipe(client);
+  }).listen(path);
+  await once(recorder, 'listening');
+  const endpoint = await connect(`unix:${path}`, { serviceId: 'honest', key, suites: SUITES });
+  await endpoint.close();
+  recorder.close();
+  return bytes.subarray(0, 4 + bytes.readUInt32BE(0));
+}
+
+/** @param {'server' | 'flooder'} program */
+function start(program) {
+  const child = fork(new URL(`./flood/${program}.js`, import.meta.url));
+  children.add(child);
+  child.once('exit', () => children.delete(child));
+  return child;
+}
+
+async function stop(child) {
+  const ended = once(child, 'exit');
+  child.disconnect();
+  await ended;
+}
+
+async function ask(child, message) {
+  const over = new AbortController();
+  const answer = once(child, 'message', { signal: over.signal });
+  const ended = once(child, 'exit', { signal: over.signal }).then(() => {
+    throw new Error('a process ended early');
+  });
+  child.send(message);
+  try {
+    const [reply] = await Promise.race([answer, ended]);
+    return reply;
+  } finally {
+    over.abort();
+    await Promise.allSettled([answer, ended]);
+  }
+}
+
+function report(found) {
+  const lines = found.map(
+    ({ transport, attack, times, refused, strangers, accepted, failures, cut, handshaking, grownMb }) =>
+      [
+        transport,
+        attack,
+        times.length,
+        refused,
+        percentile(times, 0.5),
+        percentile(times, 0.99),
+        strangers,
+        accepted,
+        failures,
+        cut,
+        handshaking,
+        grownMb.toFixed(1),
+      ].join(' | '),
+  );
+  const head = [
+    'transport | attack | honest | turned away | p50 ms | p99 ms | strangers let in | accepted | failed | cut | held | memory +MB',
+    `--- | --- | ${'---: | '.repeat(9)}---:`,
+  ];
+  return `${[...head, ...lines].map((line) => `| ${line} |`).join('\n')}\n`;
+}
+
+function percentile(sorted, share) {
+  return (sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN).toFixed(1);
+}
