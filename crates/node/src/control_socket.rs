@@ -38,6 +38,11 @@ impl ControlSocket {
         self.has_ended
     }
 
+    /// Whether something is not written yet.
+    pub(crate) fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
     /// What to watch the socket for: nothing after the end of stream, which would be readable for ever.
     pub(crate) fn interest(&self) -> i32 {
         match (self.has_ended, self.waiting.is_empty()) {

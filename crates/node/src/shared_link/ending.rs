@@ -1,19 +1,34 @@
 //! How a shared-memory connection ends: authenticated close, end of stream, poison, faults, time.
 //!
-//! Everything the peer published before its end is delivered first; nothing read after a fault is.
+//! Everything the peer published before its end is delivered first; nothing read after a fault is. The goodbye or alert is the last that
+//! goes out, and a socket full of doorbells does not swallow it.
+
+use core::time::Duration;
 
 use eipc_core::{CloseReason, Code, Error, State, Time};
 use eipc_shm::ALL_LANES;
+use eipc_shm::doorbell::Received;
 
 use super::SharedLink;
 use crate::clock;
 use crate::ended::Ended;
 use crate::shared_plane::SharedPlane;
 
+/// How long the last bytes may wait for a peer that reads nothing.
+const PARTING_TIME: Duration = Duration::from_secs(2);
+
+/// How it ended, until the socket has taken the last bytes.
+pub(super) struct Parting {
+    ended: Ended,
+    until: Time,
+    /// Whether the segment was in use.
+    pub(super) was_in_use: bool,
+}
+
 impl SharedLink {
     /// The session is over once everything the peer sent before its X, or before its death, was delivered.
     pub(super) fn finish_if_drained(&mut self, now: Time) {
-        let Some(plane) = self.plane.as_ref().filter(|_| self.ended.is_none()) else { return };
+        let Some(plane) = &self.plane else { return };
         if let Some(close) = &self.peer_close {
             let (expected, received) = (close.lanes.unwrap_or_default(), plane.received());
             if received.iter().zip(expected).any(|(have, said)| *have > said) {
@@ -39,6 +54,9 @@ impl SharedLink {
 
     /// Milliseconds until `handle_timeout` is due.
     pub(crate) fn timeout_ms(&self, now: Time) -> Option<u32> {
+        if let Some(parting) = &self.parting {
+            return Some(clock::milliseconds_between(now, parting.until));
+        }
         let heartbeats = self.heartbeating().map(SharedPlane::deadline);
         let in_use_by = self.plane.is_none().then_some(self.in_use_by);
         let deadline = [self.connection.poll_deadline(), heartbeats, in_use_by].into_iter().flatten().min();
@@ -67,6 +85,12 @@ impl SharedLink {
     }
 
     pub(crate) fn handle_timeout(&mut self, now: Time) {
+        if let Some(parting) = &self.parting {
+            if now >= parting.until {
+                self.part();
+            }
+            return;
+        }
         // After the peer's X the time limit is for records that are missing, not for a consumer that has not taken them yet.
         let has_records = self.plane.as_ref().is_some_and(|plane| plane.has_data_among(ALL_LANES));
         if self.peer_close.is_some() && has_records {
@@ -90,6 +114,9 @@ impl SharedLink {
 
     /// Starts the authenticated close; without a session there is nothing to authenticate.
     pub(crate) fn close(&mut self, reason: CloseReason, now: Time) {
+        if self.parting.is_some() {
+            return;
+        }
         match &self.plane {
             Some(plane) => {
                 let sent = plane.sent();
@@ -134,12 +161,12 @@ impl SharedLink {
         let ended = Code::from_value(code)
             .map_or_else(|| Ended::by_agreement(None), |code| Ended::by_fault(&code.into()));
         self.end(ended);
+        self.part();
     }
 
     /// The one way into the poisoned state (docs/shm-abi.md, "A hostile peer", 4): no further access to the segment, the alert,
     /// the reason kept for the audit.
     pub(super) fn poison(&mut self, error: &Error) {
-        self.plane = None;
         let _ = self.connection.abort(error.clone(), clock::now());
         self.queue_transmit();
         self.flush();
@@ -154,8 +181,37 @@ impl SharedLink {
         self.end(Ended::by_fault(error));
     }
 
+    /// From here on nothing is delivered and nothing is sent but what waits for the socket.
     pub(super) fn end(&mut self, ended: Ended) {
-        self.ended.get_or_insert(ended);
+        if self.ended.is_some() || self.parting.is_some() {
+            return;
+        }
+        let was_in_use = self.plane.take().is_some();
+        self.parting = Some(Parting { ended, until: clock::now().after(PARTING_TIME), was_in_use });
         self.has_news = true;
+        self.part_if_written();
+    }
+
+    /// Nothing is waited for any longer.
+    fn part(&mut self) {
+        if let Some(parting) = self.parting.take() {
+            self.ended = Some(parting.ended);
+            self.has_news = true;
+        }
+    }
+
+    pub(super) fn part_if_written(&mut self) {
+        if !self.socket.has_waiting() || self.socket.has_ended() {
+            self.part();
+        }
+    }
+
+    /// What the peer still writes is nothing to anybody, unless it is its end.
+    pub(super) fn read_on_parting(&mut self, buffer: &mut [u8]) -> bool {
+        if !matches!(self.socket.read(buffer, false), Ok(Received::Bytes(..) | Received::WouldBlock)) {
+            self.part();
+        }
+        self.flush();
+        self.has_news
     }
 }

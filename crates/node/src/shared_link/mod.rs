@@ -27,6 +27,8 @@ const READ: usize = 4_096;
 mod ending;
 mod handover;
 
+use ending::Parting;
+
 /// A connection whose messages travel through shared memory.
 pub(crate) struct SharedLink {
     socket: ControlSocket,
@@ -51,6 +53,8 @@ pub(crate) struct SharedLink {
     /// Lanes that wait for room, and those that got it since last asked (bit masks).
     wanted: u8,
     space: u8,
+    /// It is over, but the socket has not taken the last bytes yet.
+    parting: Option<Parting>,
     ended: Option<Ended>,
     has_news: bool,
 }
@@ -99,6 +103,7 @@ impl SharedLink {
             taken: ALL_LANES,
             wanted: 0,
             space: 0,
+            parting: None,
             ended: None,
             has_news: false,
         };
@@ -116,6 +121,9 @@ impl SharedLink {
 
     /// 0 handshaking (hand-over included), 1 open, 2 closing.
     pub(crate) fn state(&self) -> u32 {
+        if let Some(parting) = &self.parting {
+            return if parting.was_in_use { 2 } else { 0 };
+        }
         match self.connection.state() {
             State::Open if self.plane.is_none() => 0,
             State::Handshaking => 0,
@@ -152,6 +160,9 @@ impl SharedLink {
         }
         self.unpark();
         let mut buffer = [0; READ];
+        if self.parting.is_some() {
+            return self.read_on_parting(&mut buffer);
+        }
         let expects_descriptor = self.expects_descriptor();
         let limit = self.read_limit();
         let received = buffer.get_mut(..limit).map(|part| self.socket.read(part, expects_descriptor));
@@ -272,6 +283,7 @@ impl SharedLink {
     /// Writes what waits for the socket.
     pub(crate) fn flush(&mut self) {
         self.socket.flush();
+        self.part_if_written();
     }
 
     // ── messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
