@@ -143,7 +143,11 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     return this.#session.peer;
   }
 
-  /** What both ends know about the session. */
+  /**
+   * What both ends know about the session.
+   *
+   * @internal
+   */
   protected get sessionInfo(): SessionInfo {
     return this.#session.info;
   }

@@ -65,6 +65,7 @@ export type { HeartbeatSenderOptions, HeartbeatSenderStats } from './heartbeat-s
 export { Key } from './key.js';
 export type { KeyOptions } from './key.js';
 export { readKeyFile } from './key-file.js';
+export type { EndpointState } from './lifecycle.js';
 export { Message, messageTypeFromByte, messageTypeToByte } from './message.js';
 export type { MessageType, PayloadFormat, Priority } from './message.js';
 export type {

@@ -7,7 +7,11 @@ import { Key, listen } from '../../dist/index.js';
 /** @type {import('../../dist/index.js').Server} */
 let server;
 
-process.on('message', async ({ address, secret }) => {
+process.on('message', (order) => void obey(order));
+process.on('disconnect', () => process.exit());
+
+/** @param {{ address?: string; secret?: string }} order */
+async function obey({ address, secret = '' }) {
   if (address !== undefined) {
     const key = Key.fromBytes(Buffer.from(secret, 'hex'));
     server = await listen(address, { services: { honest: { key, capabilities: [] } } });
@@ -16,5 +20,4 @@ process.on('message', async ({ address, secret }) => {
   }
   const residentKb = Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
   process.send?.({ residentKb, ...server.stats() });
-});
-process.on('disconnect', () => process.exit());
+}
