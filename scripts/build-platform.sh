@@ -9,6 +9,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/platforms/cache.sh
 . scripts/platforms/zig.sh
+. scripts/platforms/standard-library.sh
 
 (($# == 1)) || { say 'Usage: scripts/build-platform.sh TARGET'; exit 1; }
 readonly TARGET=$1
@@ -52,15 +53,7 @@ case $(uname -s):$TARGET in
   *) unavailable "$TARGET cannot be built on $(uname -s): it needs that system's own linker and libraries" ;;
 esac
 
-# Without the target's standard library in the usual Rust, on Linux, the second one is used.
-libraries=$(rustc --print target-libdir --target "$TARGET")
-if ! compgen -G "$libraries/libstd-*.rlib" >/dev/null; then
-  say "rustc has no standard library for $TARGET (rustup target add $TARGET would download it)"
-  RUSTC=$(scripts/platforms/rust.sh "$TARGET")
-  export RUSTC
-fi
-
-"${build[@]}"
+with_rust "$TARGET" "${build[@]}"
 built=${CARGO_TARGET_DIR:-target}/$TARGET/release/$library
 node scripts/platforms/check-binary.js "$platform" "$built"
 mkdir -p "${binary%/*}"

@@ -11,6 +11,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/platforms/cache.sh
 . scripts/platforms/zig.sh
+. scripts/platforms/standard-library.sh
 . scripts/platforms/emulation.sh
 
 readonly WORK=$PWD/target/test-platforms
