@@ -24,8 +24,8 @@ const MUTATED: [&str; 12] = [
     "crates/shm/src/region/mod.rs",
     "crates/shm/src/ring/",
 ];
-/// Code of another system, which no test here reaches.
-const ELSEWHERE: &str = "/windows.rs";
+/// Code of another system, which no test here reaches, and tests.
+const LEFT_ALONE: [&str; 2] = ["/windows.rs", "/tests.rs"];
 /// The crates that get the switch, and those copied as they are.
 const SWITCHED: [&str; 2] = ["crates/core", "crates/shm"];
 const COPIED: [&str; 1] = ["crates/testkit"];
@@ -69,6 +69,7 @@ pub(crate) fn write(root: &Path, copy: &Path) -> Result<Found> {
         let text = SWITCH.replace("COUNT", &finder.mutants.len().to_string());
         write_if_new(&copy.join(folder).join("src/mutant.rs"), text.as_bytes())?;
     }
+    remove_others(copy, &sources)?;
     for file in FILES {
         write_if_new(&copy.join(file), &fs::read(root.join(file))?)?;
     }
@@ -82,7 +83,7 @@ pub(crate) fn write(root: &Path, copy: &Path) -> Result<Found> {
 }
 
 fn is_mutated(path: &str) -> bool {
-    MUTATED.iter().any(|folder| path.starts_with(folder)) && !path.ends_with(ELSEWHERE)
+    MUTATED.iter().any(|folder| path.starts_with(folder)) && !LEFT_ALONE.iter().any(|end| path.ends_with(end))
 }
 
 /// The manifest of the workspace with no other members than those copied.
@@ -127,6 +128,19 @@ fn files_under(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     found.sort();
     Ok(found)
+}
+
+/// Removes from the copy what has gone from the repository: a file that was moved would stand there twice.
+fn remove_others(copy: &Path, sources: &[Source]) -> Result<()> {
+    for folder in SWITCHED.iter().chain(&COPIED) {
+        for path in files_under(&copy.join(folder))? {
+            let name = path.strip_prefix(copy)?.to_string_lossy().into_owned();
+            if !name.ends_with("/src/mutant.rs") && sources.iter().all(|source| source.path != name) {
+                fs::remove_file(&path)?;
+            }
+        }
+    }
+    Ok(())
 }
 
 fn write_if_new(path: &Path, text: &[u8]) -> Result<()> {

@@ -171,6 +171,12 @@ impl Deframer {
     }
 }
 
+/// Returns a frame of a connection's own, which is far below 2^32 bytes, with the length that streams have in front.
+pub(crate) fn prefixed(frame: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(frame.len()).unwrap_or(u32::MAX);
+    [&length.to_be_bytes(), frame].concat()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

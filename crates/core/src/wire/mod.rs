@@ -20,4 +20,5 @@ pub use frame::{Expect, RawFrame};
 pub use frame_v1::FrameV1;
 pub use preamble::Preamble;
 
+pub(crate) use deframer::prefixed;
 pub(crate) use reader::Reader;
