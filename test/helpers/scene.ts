@@ -20,6 +20,9 @@ import type {
   TransportName,
 } from '../../src/index.js';
 
+/** Milliseconds that a test waits for what must come: a deadline for a lost message, which no slow or emulated machine comes near. */
+export const PATIENCE = 25_000;
+
 /** A way to connect. */
 interface Way {
   readonly name: string;
