@@ -69,6 +69,7 @@ export type { EndpointState } from './lifecycle.js';
 export { Message, messageTypeFromByte, messageTypeToByte } from './message.js';
 export type { MessageType, PayloadFormat, Priority } from './message.js';
 export type {
+  Access,
   ClientMacOptions,
   CloseOptions,
   CommonOptions,

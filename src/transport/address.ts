@@ -118,7 +118,7 @@ export async function socketPath(address: PathAddress, create: boolean): Promise
 function runtimeFolder(): string {
   const runtime = process.env['XDG_RUNTIME_DIR'];
   if (runtime !== undefined && isAbsolute(runtime)) return join(runtime, 'eipc');
-  return join(tmpdir(), `eipc-${process.getuid?.() ?? 'user'}`);
+  return join(tmpdir(), `eipc-${process.geteuid?.() ?? 'user'}`);
 }
 
 async function checkFolder(folder: string, address: string): Promise<void> {
@@ -135,7 +135,7 @@ async function checkFolder(folder: string, address: string): Promise<void> {
     }
     throw makeError('EIPC_TRANSPORT', `${address}: the folder ${folder} cannot be looked at`, { cause });
   }
-  const uid = process.getuid?.();
+  const uid = process.geteuid?.();
   const mode = status.mode & 0o777;
   const fit = status.isDirectory() && (uid === undefined || (status.uid === uid && mode === 0o700));
   if (!fit) {

@@ -6,6 +6,8 @@ import { ShmSession, StreamSession, threadPoller } from '../native.js';
 import type { NativeAddress, NativeClientOptions, NativeV1Client, UnixSocket } from '../native.js';
 import type { WaitStrategy } from '../options.js';
 import type { Settings } from '../settings.js';
+import type { AccessSettings } from '../access-settings.js';
+import { placeSocket } from './access.js';
 import type { SupportedAddress } from './address.js';
 import { socketPath } from './address.js';
 import type { ByteStream } from './byte-stream.js';
@@ -22,7 +24,7 @@ export interface RawConnection {
   readonly carrier: UnixSocket | ByteStream;
   /** Absent on transports where the kernel knows no peer. */
   readonly credentials: Credentials | undefined;
-  /** Where on a network it comes from, as one to hold a share against; absent on this machine's own transports. */
+  /** Whom a share is held against: where on a network it comes from, or which other user it is; absent for this user's own processes. */
   readonly source: string | undefined;
   /** The address of the other end; where that has none, the one that was connected to or listened on. */
   readonly remoteAddress: string;
@@ -70,7 +72,7 @@ export async function openConnection(
 }
 
 /**
- * Listens at an address. `onConnection` gets each connection; `onError` what went wrong with one.
+ * Listens at an address. `onConnection` gets each connection, whoever it is from; `onError` what went wrong with one.
  *
  * @throws TransportError `EIPC_ADDRESS_IN_USE` when another server listens there, otherwise naming the remedy
  */
@@ -78,6 +80,7 @@ export async function openAcceptor(
   address: SupportedAddress,
   onConnection: (connection: RawConnection) => void,
   onError: (error: EipcError) => void,
+  access?: AccessSettings,
 ): Promise<Acceptor> {
   switch (address.transport) {
     case 'tcp':
@@ -85,7 +88,7 @@ export async function openAcceptor(
     case 'memory':
       return new MemoryAcceptor(address, onConnection);
     default:
-      return new UnixAcceptor(await socketPath(address, true), address.text, onConnection, onError);
+      return new UnixAcceptor(await placeSocket(address, access), address.text, onConnection, onError);
   }
 }
 
@@ -123,11 +126,6 @@ export function startServerLink(
     );
   }
   return startStream(connection, address.transport, StreamSession.server(native), settings, observer);
-}
-
-/** Tells whether the kernel names another user than this one at the other end. */
-export function isOtherUser({ credentials }: RawConnection): boolean {
-  return process.getuid !== undefined && credentials !== undefined && credentials.uid !== process.getuid();
 }
 
 /**

@@ -12,7 +12,8 @@ import { Queue } from '../queue.js';
 import type { SupportedAddress } from './address.js';
 import { parseAddress, requireSupported } from './address.js';
 import type { Connection, Transport } from './connection.js';
-import { isOtherUser, openAcceptor, openConnection } from './open.js';
+import { isRefusedUser } from './access.js';
+import { openAcceptor, openConnection } from './open.js';
 import type { Acceptor, RawConnection } from './open.js';
 import { StreamConnection } from './stream-connection.js';
 
@@ -112,7 +113,7 @@ class StreamTransport implements Transport {
   }
 
   #arrived(raw: RawConnection): void {
-    if (this.#isClosed || isOtherUser(raw)) {
+    if (this.#isClosed || isRefusedUser(raw, undefined)) {
       raw.close();
       return;
     }
