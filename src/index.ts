@@ -102,5 +102,5 @@ export type { EndpointStats, PerLane, ServerStats } from './stats.js';
 export type { Suite } from './suites.js';
 export type { TransportName } from './transport/address.js';
 export type { Connection, Transport } from './transport/connection.js';
-export { memory, tcp, unix } from './transport/stream-transport.js';
+export { memory, pipe, tcp, unix } from './transport/stream-transport.js';
 export type { PeerTransport } from './transport/transport.js';

@@ -10,6 +10,7 @@ import { isAbsolute, join } from 'node:path';
 import { inspect } from 'node:util';
 
 import { makeError, systemCode } from '../errors.js';
+import { pipePath } from './pipe-path.js';
 
 /** The ways to reach a peer. */
 export type TransportName = 'shm' | 'unix' | 'tcp' | 'tls' | 'pipe' | 'memory';
@@ -35,10 +36,11 @@ export type Address =
   | { readonly transport: 'memory'; readonly name: string; readonly text: string };
 
 /** An address of a transport that this build has. */
-export type SupportedAddress = Exclude<Address, { transport: 'tls' | 'pipe' }>;
+export type SupportedAddress = Exclude<Address, { transport: 'tls' }>;
 /** An address behind which there is the path of a socket. */
 export type PathAddress = Extract<Address, { transport: 'unix' | 'shm' }>;
 export type TcpAddress = Extract<Address, { transport: 'tcp' }>;
+export type PipeAddress = Extract<Address, { transport: 'pipe' }>;
 export type MemoryAddress = Extract<Address, { transport: 'memory' }>;
 
 const NAME = /^[a-z0-9._-]{1,64}$/;
@@ -88,15 +90,17 @@ export function parseAddress(text: string): Address {
  */
 export function requireSupported(address: Address): SupportedAddress {
   const isWindows = process.platform === 'win32';
-  const others = isWindows ? 'tcp://127.0.0.1:port' : 'shm:NAME, unix:/path or tcp://host:port';
+  const others = isWindows ? 'pipe:NAME or tcp://127.0.0.1:port' : 'shm:NAME, unix:/path or tcp://host:port';
   const { transport, text } = address;
-  if (transport === 'tls' || transport === 'pipe')
+  if (transport === 'tls')
     throw new RangeError(`${text}: the transport '${transport}' is not available yet in this build; use ${others}`);
   if (isWindows && (transport === 'shm' || transport === 'unix'))
     throw makeError(
       'EIPC_TRANSPORT',
       `${text}: the transport '${transport}' is not available on Windows; use ${others}`,
     );
+  if (transport === 'pipe' && pipePath(address.name) === undefined)
+    throw makeError('EIPC_TRANSPORT', `${text}: named pipes are Windows' own; on this system use ${others}`);
   return address;
 }
 

@@ -13,9 +13,10 @@ import { socketPath } from './address.js';
 import type { ByteStream } from './byte-stream.js';
 import { SocketStream } from './byte-stream.js';
 import { connectMemory, MemoryAcceptor } from './memory.js';
+import { connectPipe, listenPipe } from './pipe.js';
 import { ShmLink } from './shm.js';
 import { StreamLink } from './stream.js';
-import { connectTcp, TcpAcceptor } from './tcp.js';
+import { connectTcp, listenTcp } from './tcp.js';
 import type { Credentials, Link, LinkObserver, PeerTransport } from './transport.js';
 import { connectUnix, UnixAcceptor } from './unix.js';
 
@@ -64,6 +65,8 @@ export async function openConnection(
   switch (address.transport) {
     case 'tcp':
       return connectTcp(address, timeout, signal);
+    case 'pipe':
+      return connectPipe(address, timeout, signal);
     case 'memory':
       return connectMemory(address);
     default:
@@ -84,7 +87,9 @@ export async function openAcceptor(
 ): Promise<Acceptor> {
   switch (address.transport) {
     case 'tcp':
-      return TcpAcceptor.bind(address, onConnection, onError);
+      return listenTcp(address, onConnection, onError);
+    case 'pipe':
+      return listenPipe(address, onConnection, onError);
     case 'memory':
       return new MemoryAcceptor(address, onConnection);
     default:

@@ -1,6 +1,6 @@
 /**
- * The transports that a user can hold: `tcp()`, `unix()` and `memory()`, which make connections for endpoints of v1 without a handshake, or
- * for whoever handles frames. `connect` and `listen` do not need them. (tls and pipe belong here too; shared memory does not: it carries
+ * The transports that a user can hold: `tcp()`, `unix()`, `pipe()` and `memory()`, which make connections for endpoints of v1 without a handshake, or
+ * for whoever handles frames. `connect` and `listen` do not need them. (tls belongs here too; shared memory does not: it carries
  * EIPC/2 only.)
  */
 import { duration } from '../check.js';
@@ -36,6 +36,11 @@ export function tcp(): Transport {
 /** Makes connections over Unix sockets, for addresses such as `unix:/run/eai.sock`. Other users are not accepted. */
 export function unix(): Transport {
   return new StreamTransport('unix');
+}
+
+/** Makes connections over named pipes of Windows, for addresses such as `pipe:eai`. Elsewhere its addresses are refused. */
+export function pipe(): Transport {
+  return new StreamTransport('pipe');
 }
 
 /** Makes connections within this thread, for tests, for addresses such as `memory:eai`. */
@@ -106,10 +111,10 @@ class StreamTransport implements Transport {
   }
 
   #parse(address: string): SupportedAddress {
-    const parsed = requireSupported(parseAddress(address));
+    const parsed = parseAddress(address);
     if (parsed.transport !== this.#name)
       throw new RangeError(`${parsed.text} is no address of ${this.#name}(); use the transport of its scheme`);
-    return parsed;
+    return requireSupported(parsed);
   }
 
   #arrived(raw: RawConnection): void {
@@ -136,4 +141,4 @@ class StreamTransport implements Transport {
   }
 }
 
-type StreamTransportName = 'tcp' | 'unix' | 'memory';
+type StreamTransportName = 'tcp' | 'unix' | 'pipe' | 'memory';
