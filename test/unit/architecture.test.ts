@@ -37,6 +37,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'key-text.ts',
       'limits.ts',
       'message.ts',
+      'msgpack-counts.ts',
       'outgoing.ts',
       'queue.ts',
       'replay-tracker.ts',
