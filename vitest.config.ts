@@ -20,6 +20,15 @@ export default defineConfig({
         extends: true,
         test: { name: 'without libuv', include: EVENT_LOOP, setupFiles: ['test/helpers/without-libuv.ts'] },
       },
+      {
+        extends: true,
+        test: {
+          name: 'pipes',
+          include: ['test/conformance/*.test.ts'],
+          setupFiles: ['test/helpers/pipes-as-sockets.ts'],
+          env: { EIPC_TEST_WAY: 'pipe' },
+        },
+      },
     ],
   },
 });

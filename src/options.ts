@@ -157,12 +157,28 @@ export interface ServiceOptions {
   readonly dangerousSharedKey?: boolean;
 }
 
+/**
+ * Users and groups of this machine that may connect, as numbers from 0 to 4 294 967 294, such as `id -u NAME` prints. A peer is let in when
+ * its user is one of `uids` or its group one of `gids`; this server's own user and root too must be named. What counts is the effective user
+ * and group of the process at the moment it connects; supplementary groups do not.
+ */
+export interface Access {
+  readonly uids?: readonly number[];
+  readonly gids?: readonly number[];
+}
+
 /** Options of `listen`. */
 export interface ListenOptions extends CommonOptions {
   /** Who may connect, by service id. */
   readonly services: Readonly<Record<string, ServiceOptions>>;
   /** Who this server is. Default `eipc`. */
   readonly serverId?: string;
+  /**
+   * Lets other users of this machine connect to `unix:/path` and (on Linux) `shm:/path`; refused at other addresses. The kernel says who a
+   * peer is, before anything of it is read; its key still has to say which service. The folder of the socket is made with mode 0711 if it is
+   * missing, and must be closed to others' changes. Default: this server's own user alone.
+   */
+  readonly access?: Access;
   /** Authenticated connections at most, 1 … 65 536. Default 64. */
   readonly maxConnections?: number;
   /**

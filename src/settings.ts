@@ -3,6 +3,8 @@
  */
 import { inspect } from 'node:util';
 
+import { accessSettings } from './access-settings.js';
+import type { AccessSettings } from './access-settings.js';
 import { checkNames, checkServiceId, duration, flag, integer, number, oneOf } from './check.js';
 import type { Codec } from './codec.js';
 import { jsonCodec } from './codec.js';
@@ -98,6 +100,7 @@ const LISTEN_NAMES = [
   ...COMMON_NAMES,
   'services',
   'serverId',
+  'access',
   'maxConnections',
   'maxUnauthenticated',
   'allowPskOnly',
@@ -148,6 +151,8 @@ export interface ServerSettings extends Settings {
   readonly services: NativeService[];
   /** Present when some service may speak v1. */
   readonly v1: NativeV1Server | undefined;
+  /** Absent: only this server's own user is let in. */
+  readonly access: AccessSettings | undefined;
   readonly maxConnections: number;
   readonly maxUnauthenticated: number;
   readonly allowPskOnly: boolean;
@@ -198,6 +203,7 @@ export function listenSettings(options: ListenOptions): ServerSettings {
           rules: v1Rules(options.v1),
         }
       : undefined,
+    access: accessSettings(options.access),
     maxConnections: integer('maxConnections', options.maxConnections ?? 64, 1, 65_536),
     maxUnauthenticated: integer(
       'maxUnauthenticated',
