@@ -222,7 +222,7 @@ describe('the trackers of replays', () => {
   it('differ in one number, the one that is as far behind as the window is wide', async () => {
     const dice = new Dice(7);
     const sequences: number[] = [];
-    for (let max = 1; sequences.length < 20_000; ) {
+    for (let max = 1; sequences.length < 20_000;) {
       const sequence = Math.max(1, max + 64 - dice.below(200));
       sequences.push(sequence);
       max = Math.max(max, sequence);

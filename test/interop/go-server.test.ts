@@ -60,7 +60,12 @@ describe.each(WAYS)('our client at a server of Go over %s', (way) => {
 
   it('has its requests answered as the original answers: an ack without code or priority', async () => {
     const { client, go } = await scene.visit(way);
-    const asked = client.request({ type: 'intent', priority: 0, capability: 'ui:control', payload: { intent: 'stop' } });
+    const asked = client.request({
+      type: 'intent',
+      priority: 0,
+      capability: 'ui:control',
+      payload: { intent: 'stop' },
+    });
     const { header } = await go.expect('i');
     await go.send('a', {
       request_id: header.request_id,

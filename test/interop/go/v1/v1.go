@@ -7,17 +7,18 @@ package v1
 // FlagMAC is the flag of a frame with a tag.
 const FlagMAC byte = 0x01
 
-// Header is the header of a frame. The JSON form is the implementation's affair.
+// Header is the header of a frame. Its JSON form on the wire is the implementation's affair; the tags are for talking to the tests, where a
+// number of 64 bits is a string.
 type Header struct {
-	ServiceID     string
-	SessionID     string
-	RequestID     string
-	Sequence      uint64
-	Timestamp     string // as it is written: RFC 3339, or decimal seconds
-	Priority      uint8
-	Capability    string
-	Route         string
-	PayloadFormat uint8
+	ServiceID     string `json:"service_id"`
+	SessionID     string `json:"session_id"`
+	RequestID     string `json:"request_id"`
+	Sequence      uint64 `json:"sequence,string"`
+	Timestamp     string `json:"timestamp"` // as it is written: RFC 3339, or decimal seconds
+	Priority      uint8  `json:"priority"`
+	Capability    string `json:"capability"`
+	Route         string `json:"route"`
+	PayloadFormat uint8  `json:"payload_format"`
 }
 
 // Frame is a frame without its tag.

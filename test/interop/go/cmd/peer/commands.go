@@ -142,7 +142,7 @@ func (c *connection) receive() (interface{}, error) {
 		return nil, err
 	}
 	return map[string]interface{}{
-		"type": string([]byte{frame.Type}), "flags": frame.Flags, "header": fields(frame.Header), "payload": frame.Payload, "bytes": bytes,
+		"type": string([]byte{frame.Type}), "flags": frame.Flags, "header": frame.Header, "payload": frame.Payload, "bytes": bytes,
 	}, nil
 }
 

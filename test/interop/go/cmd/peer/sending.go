@@ -4,29 +4,15 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
-
-	"eipc-interop/v1"
+	"encoding/json"
 )
-
-// headerFields is a header in a command and in an answer; a number of 64 bits is a string in JSON.
-type headerFields struct {
-	ServiceID     *string `json:"service_id,omitempty"`
-	SessionID     *string `json:"session_id,omitempty"`
-	RequestID     *string `json:"request_id,omitempty"`
-	Sequence      *uint64 `json:"sequence,omitempty,string"`
-	Timestamp     *string `json:"timestamp,omitempty"`
-	Priority      *uint8  `json:"priority,omitempty"`
-	Capability    *string `json:"capability,omitempty"`
-	Route         *string `json:"route,omitempty"`
-	PayloadFormat *uint8  `json:"payload_format,omitempty"`
-}
 
 // sending is a frame to send. What is left out is what the next honest frame of the session would have.
 type sending struct {
-	Type    string       `json:"type"`
-	Header  headerFields `json:"header"`
-	Payload []byte       `json:"payload"`
-	Lies    *lies        `json:"lies"`
+	Type    string          `json:"type"`
+	Header  json.RawMessage `json:"header"`
+	Payload []byte          `json:"payload"`
+	Lies    *lies           `json:"lies"`
 }
 
 // lies change a frame behind the back of the implementation, which could not be brought to write it.
@@ -46,7 +32,9 @@ type lies struct {
 // build returns the next frame with its length in front.
 func (c *connection) build(s sending) ([]byte, error) {
 	frame := c.Next(s.Type[0], s.Payload)
-	s.Header.apply(&frame.Header)
+	if err := json.Unmarshal(s.Header, &frame.Header); err != nil {
+		return nil, err
+	}
 	bytes, err := implementation.Encode(frame, c.Key)
 	if err != nil {
 		return nil, err
@@ -92,37 +80,4 @@ func (l *lies) tell(frame, payload, key []byte) []byte {
 		bytes = mac.Sum(bytes)
 	}
 	return append(bytes, l.Behind...)
-}
-
-func (f headerFields) apply(header *v1.Header) {
-	for _, text := range []struct {
-		given *string
-		field *string
-	}{
-		{f.ServiceID, &header.ServiceID},
-		{f.SessionID, &header.SessionID},
-		{f.RequestID, &header.RequestID},
-		{f.Timestamp, &header.Timestamp},
-		{f.Capability, &header.Capability},
-		{f.Route, &header.Route},
-	} {
-		if text.given != nil {
-			*text.field = *text.given
-		}
-	}
-	if f.Sequence != nil {
-		header.Sequence = *f.Sequence
-	}
-	if f.Priority != nil {
-		header.Priority = *f.Priority
-	}
-	if f.PayloadFormat != nil {
-		header.PayloadFormat = *f.PayloadFormat
-	}
-}
-
-func fields(h v1.Header) headerFields {
-	return headerFields{
-		&h.ServiceID, &h.SessionID, &h.RequestID, &h.Sequence, &h.Timestamp, &h.Priority, &h.Capability, &h.Route, &h.PayloadFormat,
-	}
 }
