@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"math"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -38,6 +39,9 @@ func meaningOf(frame v1.Frame) meaning {
 	}
 }
 
+// beyond are the digits of a fraction behind the ninth, which package time drops too, but in older versions of Go refuses.
+var beyond = regexp.MustCompile(`(\.[0-9]{9})[0-9]+`)
+
 // nanoseconds reads a time with the means of Go. Empty for what it cannot read.
 func nanoseconds(text string) string {
 	seconds, nanos := int64(0), int64(0)
@@ -45,7 +49,7 @@ func nanoseconds(text string) string {
 		seconds = number
 	} else {
 		// RFC 3339 allows small letters, package time does not.
-		moment, err := time.Parse(time.RFC3339Nano, strings.ToUpper(text))
+		moment, err := time.Parse(time.RFC3339Nano, beyond.ReplaceAllString(strings.ToUpper(text), "$1"))
 		if err != nil {
 			return ""
 		}
