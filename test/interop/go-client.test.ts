@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 
 import { Router } from '../../src/index.js';
 import type { LogRecord, Priority, ServerEndpoint } from '../../src/index.js';
-import { GoScene, TEXTS, TYPES, WAYS } from '../helpers/go-scene.js';
+import { GoScene, ID, KEY, TEXTS, TYPES, WAYS } from '../helpers/go-scene.js';
 
 const scene = new GoScene();
 
@@ -92,6 +92,14 @@ describe.each(WAYS)('a client of Go at our server over %s', (way) => {
     // Where it is allowed, the ordinary one is too.
     const both = await scene.serve(way, { v1: { handshakeTypes: 'ack' } });
     expect((await (await scene.knock(both)).logIn()).capabilities).toEqual(['ui:control', 'device:read']);
+  });
+
+  it('logs in with either key of a service whose key is being changed', async () => {
+    const keys = [KEY, Buffer.from('the key that comes after it')];
+    const services = { [ID]: { key: keys, capabilities: [], protocols: [1] } } as const;
+    const server = await scene.serve(way, { services });
+    for (const key of keys) await (await scene.knock(server, key)).logIn();
+    await expect.poll(() => server.endpointsOf(ID)).toHaveLength(2);
   });
 
   it('needs no login where the key of its first frame is enough', async () => {

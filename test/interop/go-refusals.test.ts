@@ -43,6 +43,13 @@ const TAKEN_BY_THE_ORIGINAL: readonly Refused[] = [
   ['with twelve digits of seconds', 'EIPC_BAD_HEADER', 'i', () => ({ timestamp: '177521760000' })],
   ['with the priority 4', 'EIPC_BAD_HEADER', 'i', () => ({ priority: 4 })],
   ['with the payload format 2', 'EIPC_BAD_HEADER', 'i', () => ({ payload_format: 2 })],
+  [
+    'with bytes that are no UTF-8',
+    'EIPC_BAD_HEADER',
+    'i',
+    () => ({ lies: { header: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]) } }),
+  ],
+  ['with null for a header', 'EIPC_BAD_HEADER', 'i', () => ({ lies: { header: 'null' } })],
   ['with a header of nothing but braces', 'EIPC_BAD_HEADER', 'i', () => ({ lies: { header: '{}' } })],
   ['with an id of 256 bytes', 'EIPC_BAD_HEADER', 'i', () => ({ request_id: 'x'.repeat(256) })],
   ['with a header of 4 097 bytes', 'EIPC_FRAME_TOO_LARGE', 'i', () => ({ lies: { header: padded(4_097) } })],
@@ -117,6 +124,21 @@ describe.each(WAYS)('over %s', (way) => {
     });
     expect(codeOf(await endpoint.closed)).toBe('EIPC_FRAME_TOO_LARGE');
     await expect(go.send('f', { timestamp, payload: Buffer.alloc(largest.length + 1) })).rejects.toThrow('are above');
+  });
+
+  // The attacker has proved nothing yet and wants to be given memory.
+  it.each([
+    ['challenge', 'A'],
+    ['mac', 'i'],
+  ] as const)('a first frame of more than 4 096 bytes is refused, %s', async (auth, type) => {
+    const server = await scene.serve(way, { auth });
+    const go = await scene.knock(server);
+    await go.send(type, { payload: `{"service_id":"${ID}","x":"${'x'.repeat(4_000)}"}` });
+    await expect.poll(() => server.stats()).toMatchObject({ handshakeFailures: 1, authenticated: 0 });
+    const honest = await scene.knock(server);
+    await honest.send(type, { payload: `{"service_id":"${ID}","x":"${'x'.repeat(3_000)}"}` });
+    if (auth === 'mac') await expect.poll(() => server.stats().authenticated).toBe(1);
+    else await honest.expect('H');
   });
 
   // The attacker is on the way: it records frames and plays them again.

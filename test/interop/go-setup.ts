@@ -10,7 +10,11 @@ export default function setup(): void {
   // Says by itself what is missing.
   execFileSync('scripts/require.sh', ['go'], { stdio: 'inherit' });
   const go = (program: string, ...args: string[]): string =>
-    execFileSync(program, args, { cwd: GO_SOURCES, env: goEnvironment(), stdio: ['ignore', 'pipe', 'inherit'] }).toString();
+    execFileSync(program, args, {
+      cwd: GO_SOURCES,
+      env: goEnvironment(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    }).toString();
   const unformatted = go('gofmt', '-l', '.');
   if (unformatted !== '') throw new Error(`run gofmt -w in test/interop/go, for\n${unformatted}`);
   go('go', 'vet', './...');
