@@ -10,14 +10,13 @@ const scene = new GoScene();
 
 /** A header that is right, with a member more: what the original's reader takes, and how it reads it, is its own affair. */
 const headerWith =
-  (member: string) =>
-  (token: string): GoSending => ({
-    lies: {
-      header: `{"service_id":"${ID}","session_id":"${token}","request_id":"","sequence":3,"timestamp":"0","priority":0,${member},"payload_format":0}`,
-    },
-  });
+  (member: string, encoding: 'utf8' | 'latin1' = 'utf8') =>
+  (token: string, id = ID): GoSending => {
+    const required = `"service_id":"${id}","session_id":"${token}","sequence":3,"timestamp":"0","priority":0`;
+    return { lies: { header: Buffer.from(`{${required},${member}}`, encoding) } };
+  };
 
-type Refused = readonly [what: string, code: string, type: string, sending: (token: string) => GoSending];
+type Refused = readonly [what: string, code: string, type: string, sending: (token: string, id?: string) => GoSending];
 
 /** The peer holds the key, or sits where one that holds it sends: frames that the original takes. */
 const TAKEN_BY_THE_ORIGINAL: readonly Refused[] = [
@@ -43,16 +42,13 @@ const TAKEN_BY_THE_ORIGINAL: readonly Refused[] = [
   ['with twelve digits of seconds', 'EIPC_BAD_HEADER', 'i', () => ({ timestamp: '177521760000' })],
   ['with the priority 4', 'EIPC_BAD_HEADER', 'i', () => ({ priority: 4 })],
   ['with the payload format 2', 'EIPC_BAD_HEADER', 'i', () => ({ payload_format: 2 })],
-  [
-    'with bytes that are no UTF-8',
-    'EIPC_BAD_HEADER',
-    'i',
-    () => ({ lies: { header: Buffer.from([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]) } }),
-  ],
+  ['with bytes that are no UTF-8', 'EIPC_BAD_HEADER', 'i', headerWith('"x":"\xff"', 'latin1')],
   ['with null for a header', 'EIPC_BAD_HEADER', 'i', () => ({ lies: { header: 'null' } })],
   ['with a header of nothing but braces', 'EIPC_BAD_HEADER', 'i', () => ({ lies: { header: '{}' } })],
   ['with an id of 256 bytes', 'EIPC_BAD_HEADER', 'i', () => ({ request_id: 'x'.repeat(256) })],
   ['with a header of 4 097 bytes', 'EIPC_FRAME_TOO_LARGE', 'i', () => ({ lies: { header: padded(4_097) } })],
+  ['under another service’s id', 'EIPC_IDENTITY', 'i', () => ({ service_id: 'ail.framework' })],
+  ['under nobody’s id', 'EIPC_IDENTITY', 'i', () => ({ service_id: '' })],
   ['without its token', 'EIPC_IDENTITY', 'i', () => ({ session_id: '' })],
   ['with another token', 'EIPC_IDENTITY', 'i', () => ({ session_id: '0'.repeat(64) })],
   ['with the number 0', 'EIPC_REPLAY', 'i', () => ({ sequence: '0' })],
@@ -70,7 +66,7 @@ const TAKEN_BY_NOBODY: readonly Refused[] = [
   ['behind a prefix of 2^32 - 1', 'EIPC_FRAME_TOO_LARGE', 'i', () => ({ lies: { prefix: 0xffff_ffff } })],
   ['behind a prefix of 15', 'EIPC_FRAME_TRUNCATED', 'i', () => ({ lies: { prefix: 15 } })],
   ['whose header is no JSON', 'EIPC_BAD_HEADER', 'i', () => ({ lies: { header: '{"service_id":' } })],
-  ['whose sequence is a string', 'EIPC_BAD_HEADER', 'i', headerWith('"sequence":"3"')],
+  ['with a string where a number belongs', 'EIPC_BAD_HEADER', 'i', headerWith('"payload_format":"0"')],
 ];
 
 /** A header of so many bytes. */
@@ -96,10 +92,7 @@ describe.each(WAYS)('over %s', (way) => {
     it.each(rows)('%s ends the session as %s at our client', async (what, code, type, sending) => {
       const { client, go } = await scene.visit(way);
       const token = client.peer.sessionId;
-      const { lies, ...rest } = sending(token);
-      const header = typeof lies?.header === 'string' ? lies.header.replace(ID, 'eipc-server') : undefined;
-      const told = header === undefined ? lies : { ...lies, header };
-      await go.send(type, { payload: '{"status":"ok"}', ...rest, ...(told === undefined ? {} : { lies: told }) });
+      await go.send(type, { payload: '{"status":"ok"}', ...sending(token, 'eipc-server') });
       expect(codeOf(await client.closed), what).toBe(code);
       await expect(client.receive()).rejects.toMatchObject({ code });
     });
@@ -200,8 +193,12 @@ describe.each(WAYS)('over %s', (way) => {
     const texts = new Set<string>();
     for (const id of ['ail.framework', 'nobody', 'NIA.MIN', ''])
       await (await scene.knock(server, KEY, id)).logIn().catch((error: unknown) => texts.add(String(error)));
+    // The same where only the claim is another's, and not the header.
+    const liar = await scene.knock(server);
+    await liar.send('A', { payload: '{"service_id":"ail.framework"}' });
+    expect((await liar.expect('R')).payload.toString()).toBe('{"status":"denied","error":"authentication failed"}');
     expect([...texts]).toEqual(['Error: denied: authentication failed']);
-    expect(server.stats()).toMatchObject({ authenticated: 0, handshakeFailures: 5 });
+    expect(server.stats()).toMatchObject({ authenticated: 0, handshakeFailures: 6 });
   });
 
   it('a server with another key gets no session, and its denial no other reason', async () => {
