@@ -13,7 +13,8 @@ export default defineConfig({
         test: {
           name: 'eipc',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, 'test/package/**'], // `make test-package`
+          // `make test-package`, `make interop`
+          exclude: [...configDefaults.exclude, 'test/package/**', 'test/interop/go-*.test.ts'],
         },
       },
       {

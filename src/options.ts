@@ -77,7 +77,7 @@ export interface HeartbeatPolicy {
   readonly timeout?: number;
 }
 
-/** What a receiver of v1 demands of its peer (docs/wire.md, "Options for unusual peers"). Every default is the strict rule. */
+/** What is different for a peer of v1 that needs it (docs/wire.md, "Options for unusual peers"). Every default is the strict rule. */
 export interface V1Options {
   /** `strict`: RFC 3339 with a date that exists, or 1 to 11 digits of Unix seconds. `any`: any string. */
   readonly timestamp?: 'strict' | 'any';
@@ -89,6 +89,12 @@ export interface V1Options {
   readonly handshakeTypes?: 'typed' | 'ack';
   /** Numbers of the replay window: a multiple of 64 up to 4 096. Default 128. */
   readonly window?: number;
+  /**
+   * What the peer can read. `frame`: all that a frame may have. `c-sdk`: payloads of up to 4 096 bytes, headers of up to 1 024, strings in them
+   * of up to 63; what is larger is refused with a RangeError where it is sent, and `maxPayload()` says 4 096. Needs `auth: 'mac'`, because the
+   * token of a login is longer.
+   */
+  readonly limits?: 'frame' | 'c-sdk';
 }
 
 /** Options that both ends take. */
