@@ -100,6 +100,10 @@ const OTHERS: readonly Text[] = [
   '[1,2]',
   '{"a":1,"b":2}',
   '{"a":1,"A":2}',
+  '[[[0]]]',
+  '[[[[0]]]]',
+  '{"a":{"b":[{}]}}',
+  '{"a":[{"b":[]}]}',
 ];
 const KEYS = [
   'service_id',
@@ -293,7 +297,7 @@ function changeMembers(dice: Dice, members: [Text, Text][]): void {
   if (member === undefined) return;
   const insert = (name: Text, value: Text): void =>
     void members.splice(dice.below(members.length + 1), 0, [name, value]);
-  switch (dice.below(12)) {
+  switch (dice.below(14)) {
     case 0:
       members.splice(at, 1);
       break;
@@ -321,6 +325,12 @@ function changeMembers(dice: Dice, members: [Text, Text][]): void {
       break;
     case 9:
       set(members, pick(dice, ['sequence', 'priority', 'payload_format']), pick(dice, NUMBERS));
+      break;
+    case 10:
+      set(members, pick(dice, ['priority', 'payload_format']), String(dice.below(8)));
+      break;
+    case 11:
+      set(members, pick(dice, KEYS), 'null');
       break;
     default:
       set(members, pick(dice, KEYS), pick(dice, STRINGS));
