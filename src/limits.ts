@@ -9,7 +9,7 @@ export const PREFIX = 4;
 export const LEAST_FRAME = 16;
 export const MAX_FRAME_SIZE = 1_048_576;
 /** Bytes of the largest header. */
-export const MAX_HEADER = 4_096;
+const MAX_HEADER = 4_096;
 
 /** By priority (docs/shm-abi.md, "Ring"); priority 3 takes what the frame limit leaves. The same on every transport. */
 const PAYLOAD_LIMITS = [65_536, 65_536, 262_144, Infinity] as const;

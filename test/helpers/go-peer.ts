@@ -33,7 +33,7 @@ export interface GoHeader {
 }
 
 /** What a frame has that its sender would not write; left out: what is right. */
-export interface GoLies {
+interface GoLies {
   /** Instead of the header's JSON. */
   readonly header?: string | Uint8Array;
   readonly magic?: string;

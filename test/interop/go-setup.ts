@@ -8,7 +8,7 @@ import { GO_PROGRAMS, GO_SOURCES, goEnvironment } from '../helpers/go-peer.js';
 
 export default function setup(): void {
   // Says by itself what is missing.
-  execFileSync('scripts/require.sh', ['go'], { stdio: 'inherit' });
+  execFileSync('bash', ['scripts/require.sh', 'go'], { stdio: 'inherit' });
   const go = (program: string, ...args: string[]): string =>
     execFileSync(program, args, {
       cwd: GO_SOURCES,

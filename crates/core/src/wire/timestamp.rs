@@ -297,10 +297,13 @@ mod tests {
 
     #[test]
     fn unix_nanoseconds_are_the_nearest_there_are() {
-        for unix_ns in [0, 1, -1, -1_000_000_000, 1_775_217_600_123_456_789, i64::MAX, i64::MIN, i64::MIN + 1] {
+        for unix_ns in [0, 1, -1, -1_000_000_000, 1_775_217_600_123_456_789, i64::MAX, i64::MIN, i64::MIN + 1]
+        {
             assert_eq!(Timestamp::from_unix_ns(unix_ns).unix_ns(), unix_ns);
         }
-        for before in ["0001-01-01T00:00:00Z", "1677-09-21T00:12:43.145224191Z", "1677-09-21T00:12:42.999999999Z"] {
+        for before in
+            ["0001-01-01T00:00:00Z", "1677-09-21T00:12:43.145224191Z", "1677-09-21T00:12:42.999999999Z"]
+        {
             assert_eq!(Timestamp::parse(before).unwrap().unix_ns(), i64::MIN, "{before}");
         }
         assert_eq!(Timestamp::parse("9999-01-01T00:00:00Z").unwrap().unix_ns(), i64::MAX);
