@@ -3,7 +3,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts build-vectors test test-package test-platforms interop interop-deep demo bench check deep mutants fmt clean require-node require-rust FORCE
+# Every chore, which is a target with a line of help, and what the chores need.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST)) require-node require-rust FORCE
 
 # Arguments for `make demo`, `make bench`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
@@ -17,7 +18,7 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name target -prune -o
 TS_SOURCES := tsconfig.json tsconfig.build.json $(shell find src -name '*.ts' 2>/dev/null)
 
 help: ## list the chores
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: build-native build-ts ## build everything that runs
 
@@ -26,6 +27,22 @@ build-native: $(STAMPS)/native ## build the Rust core as a Node addon, and index
 build-ts: $(STAMPS)/ts ## compile src/ to dist/
 
 build-vectors: $(STAMPS)/vectors ## build the addon that the vector tests load, which never ships
+
+build-all: $(MODULES) ## build what a release ships for every platform that can be built here
+	scripts/build-platforms.sh all
+
+build-linux: $(MODULES) ## the same for Linux
+	scripts/build-platforms.sh linux
+
+build-darwin: $(MODULES) ## the same for macOS
+	scripts/build-platforms.sh darwin
+
+build-windows: $(MODULES) ## the same for Windows, on Windows
+	scripts/build-platforms.sh windows
+
+release-binaries: build-all build-ts ## lay out the packages in target/packages; fails while a platform has no binary
+	rm -rf target/packages
+	node scripts/stage-packages.js target/packages
 
 test: build build-vectors ## run the Rust and the TypeScript tests
 	cargo test --workspace --no-fail-fast

@@ -37,6 +37,21 @@ const interfaces = Object.values(networkInterfaces()).flat();
 
 const hasUnixSockets = process.platform !== 'win32';
 
+/** Where there are none, the project `pipes` has a stand-in for them. */
+const PIPES: readonly Way[] =
+  pipePath('eai') === undefined
+    ? []
+    : [
+        {
+          name: 'pipe',
+          transport: 'pipe',
+          isStream: true,
+          isHere: true,
+          // The name of the folder is this scene's alone, too.
+          address: (folder, n) => `pipe:${basename(folder).toLowerCase()}-${n}`,
+        },
+      ];
+
 const WAYS: readonly Way[] = [
   {
     name: 'shm',
@@ -60,14 +75,7 @@ const WAYS: readonly Way[] = [
     isHere: interfaces.some((one) => one?.address === '::1'),
     address: () => 'tcp://[::1]:0',
   },
-  {
-    name: 'pipe',
-    transport: 'pipe',
-    isStream: true,
-    isHere: pipePath('eai') !== undefined,
-    // The name of the folder is this scene's alone, too.
-    address: (folder, n) => `pipe:${basename(folder).toLowerCase()}-${n}`,
-  },
+  ...PIPES,
   { name: 'memory', transport: 'memory', isStream: true, isHere: true, address: (_, n) => `memory:s${n}` },
 ];
 

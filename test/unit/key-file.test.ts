@@ -47,7 +47,12 @@ describe('a key file', () => {
     await expect(readKeyFile(join(folder, 'missing'))).rejects.toMatchObject({ code: 'EIPC_TRANSPORT' });
     await expect(readKeyFile(await file('short', BYTES.subarray(1), 0o600))).rejects.toThrow(/31 bytes/);
     await expect(readKeyFile(await file('huge', new Uint8Array(5_000), 0o600))).rejects.toThrow(/4096/);
-    await expect(readKeyFile(await file('phrase', 'a'.repeat(40), 0o600))).rejects.toMatchObject({ code: 'EIPC_KEY' });
+    await expect(readKeyFile(await file('phrase', 'a'.repeat(40), 0o600))).rejects.toMatchObject({
+      code: 'EIPC_KEY',
+      message: expect.stringMatching(
+        /the key file \S+phrase: .*printable characters only.*32 random bytes.*hex: or base64: in front/,
+      ) as string,
+    });
     expect(await readKeyFile(join(folder, 'phrase'), { dangerousPassphrase: true })).toBeInstanceOf(Key);
     await expect(readKeyFile(folder)).rejects.toMatchObject({ code: 'EIPC_KEY' });
   });

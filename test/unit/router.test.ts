@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { describe, expect, it, vi } from 'vitest';
 
 import { CapabilityError, createMessage, Router } from '../../src/index.js';
@@ -147,6 +148,22 @@ describe('serving', () => {
     const { client } = makePair({ router: new Router().handle('intent', () => ({})) }, { router, concurrency: 2 });
     const replies = await Promise.all(Array.from({ length: 10 }, () => client.request({ type: 'chat' })));
     expect(replies).toHaveLength(10);
+  });
+
+  it('dispatches with a signal that aborts when the time of the message is over', async () => {
+    let reason: unknown;
+    const router = new Router().handle('chat', async (_message, _peer, context) => {
+      await once(context.signal, 'abort');
+      reason = context.signal.reason;
+    });
+    const message = createMessage('chat', 'eni', 1, { maxAge: 30 });
+    expect(await router.dispatch(message, peer())).toMatchObject({ outcome: 'handled' });
+    expect(reason).toMatchObject({ code: 'EIPC_TIMEOUT' });
+    const signals: AbortSignal[] = [];
+    const quick = new Router().handle('chat', (_message, _peer, { signal }) => void signals.push(signal));
+    await quick.dispatch(createMessage('chat', 'eni', 1), peer());
+    await quick.dispatch(createMessage('chat', 'eni', 1, { maxAge: 0xffff_ffff }), peer());
+    expect(signals.map((signal) => signal.aborted)).toEqual([false, false]);
   });
 
   it("aborts a handler's signal when the request's deadline passes", async () => {
