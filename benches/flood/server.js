@@ -3,21 +3,18 @@
  */
 import { readFileSync } from 'node:fs';
 import { Key, listen } from '../../dist/index.js';
+import { serve } from '../harness/children.js';
 
 /** @type {import('../../dist/index.js').Server} */
 let server;
 
-process.on('message', (order) => void obey(order));
-process.on('disconnect', () => process.exit());
-
 /** @param {{ address?: string; secret?: string }} order */
-async function obey({ address, secret = '' }) {
+serve(async ({ address, secret = '' }) => {
   if (address !== undefined) {
     const key = Key.fromBytes(Buffer.from(secret, 'hex'));
     server = await listen(address, { services: { honest: { key, capabilities: [] } } });
-    process.send?.({ address: server.addresses[0] });
-    return;
+    return { address: server.addresses[0] };
   }
   const residentKb = Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
-  process.send?.({ residentKb, ...server.stats() });
-}
+  return { residentKb, ...server.stats() };
+});

@@ -212,7 +212,7 @@ export function addressOf(server: Server): string {
 }
 
 /** Sends until the lane stays full: the peer's buffers are full as well. Returns how many were accepted. */
-export async function fill(client: ClientEndpoint, message: Outgoing): Promise<number> {
+export async function fill(client: ClientEndpoint | ServerEndpoint, message: Outgoing): Promise<number> {
   let accepted = 0;
   for (let refused = 0; refused < 50;) {
     if (client.trySend(message)) {

@@ -50,10 +50,13 @@ impl Consumer {
                 return Ok(None);
             }
         }
+        kill_point!("c-before-read");
         let length = match self.header(region)? {
             Header::Frame { length } => length,
             Header::Padding { length } => {
                 self.skip_padding(length)?;
+                kill_point!(wrap if true);
+                kill_point!("c-before-read");
                 match self.header(region)? {
                     Header::Frame { length } => length,
                     Header::Padding { .. } => return Err(Fault::PaddingRepeated),
@@ -71,7 +74,9 @@ impl Consumer {
             return Err(Fault::Misuse);
         };
         let offset = offset_of(self.span, self.position) + record::HEADER;
+        kill_point!("c-mid-copy", region.copy_out(offset, out.split_at_mut(out.len() / 2).0));
         region.copy_out(offset, out).map_err(|OutOfRange| Fault::Misuse)?;
+        kill_point!("c-copied");
         self.announced = None;
         self.position += record::size(length);
         Ok(())
@@ -86,6 +91,7 @@ impl Consumer {
         // Release: partner is the producer's acquire load of the head (producer.rs, `refresh`); our copies are done
         // before it may overwrite their source.
         region.word(self.slot, Word::Head).store(self.released, Ordering::Release);
+        kill_point!("c-released");
         true
     }
 

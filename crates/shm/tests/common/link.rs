@@ -89,11 +89,16 @@ pub(crate) struct Link<S: Segment> {
 impl<S: Segment> Link<S> {
     /// Hands the segment over as docs/shm-abi.md says; the frames around the payloads are left out.
     pub(crate) fn hand_over(socket: OwnedFd, role: Role) -> Self {
+        Self::try_hand_over(socket, role).unwrap()
+    }
+
+    /// The same with a peer that may die meanwhile: `None` at its end of stream.
+    pub(crate) fn try_hand_over(socket: OwnedFd, role: Role) -> Option<Self> {
         let (region, reads) = match role {
-            Role::Server => (Self::offer(&socket), Direction::ClientToServer),
-            Role::Client => (Self::take(&socket), Direction::ServerToClient),
+            Role::Server => (Self::offer(&socket)?, Direction::ClientToServer),
+            Role::Client => (Self::take(&socket)?, Direction::ServerToClient),
         };
-        Self {
+        Some(Self {
             socket,
             ended: false,
             inbound: Inbound::new(region.clone(), reads, SHORTEST).unwrap(),
@@ -101,27 +106,30 @@ impl<S: Segment> Link<S> {
             wakes: 0,
             rings: 0,
             space_waits: 0,
-        }
+        })
     }
 
-    fn offer(socket: &OwnedFd) -> S {
+    fn offer(socket: &OwnedFd) -> Option<S> {
         let Created { region, offer, .. } = send_offer::<S>(socket);
         let mut reply = [0; 12];
-        read_exact(socket, &mut reply);
+        read_exact(socket, &mut reply)?;
         assert_eq!(Reply::decode(&reply[4..]), Ok(Reply::Ready));
         assert!(!is_linked(&offer), "the client took the name away");
         region.unlink();
-        region
+        Some(region)
     }
 
-    fn take(socket: &OwnedFd) -> S {
-        let (offer, descriptor) = receive_offer::<S>(socket);
+    fn take(socket: &OwnedFd) -> Option<S> {
+        let (offer, descriptor) = try_receive_offer::<S>(socket)?;
         let uid = peer_credentials(socket.as_fd()).unwrap().uid;
         let region = S::open(&offer, descriptor, uid).unwrap();
         let reply = Reply::Ready.encode();
         let frame = [&(reply.len() as u32).to_be_bytes(), reply.as_slice()].concat();
-        assert_eq!(send_nonblocking(socket.as_fd(), &frame).unwrap(), frame.len());
-        region
+        match send_nonblocking(socket.as_fd(), &frame) {
+            Ok(sent) => assert_eq!(sent, frame.len()),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe, "{error}"),
+        }
+        Some(region)
     }
 
     pub(crate) fn ring(&mut self) {
@@ -232,17 +240,22 @@ pub(crate) fn send_offer<S: Segment>(socket: &OwnedFd) -> Created<S> {
 
 /// The client's first step: reads the offer and what came with it.
 pub(crate) fn receive_offer<S: Segment>(socket: &OwnedFd) -> (Offer, Option<OwnedFd>) {
+    try_receive_offer::<S>(socket).unwrap()
+}
+
+fn try_receive_offer<S: Segment>(socket: &OwnedFd) -> Option<(Offer, Option<OwnedFd>)> {
     let mut prefix = [0; 4];
     wait_readable(socket);
-    let received = receive(socket.as_fd(), &mut prefix[..1], S::PASSES_DESCRIPTOR);
-    let Ok(Received::Bytes(1, descriptor)) = received else {
-        panic!("no offer");
+    let descriptor = match receive(socket.as_fd(), &mut prefix[..1], S::PASSES_DESCRIPTOR).unwrap() {
+        Received::Bytes(_, descriptor) => descriptor,
+        Received::End => return None,
+        Received::WouldBlock => panic!("it was readable"),
     };
     assert_eq!(descriptor.is_some(), S::PASSES_DESCRIPTOR, "what comes with the first byte");
-    read_exact(socket, &mut prefix[1..]);
+    read_exact(socket, &mut prefix[1..])?;
     let mut payload = vec![0; u32::from_be_bytes(prefix) as usize];
-    read_exact(socket, &mut payload);
-    (Offer::decode(&payload, SESSION, 1 << 20).unwrap(), descriptor)
+    read_exact(socket, &mut payload)?;
+    Some((Offer::decode(&payload, SESSION, 1 << 20).unwrap(), descriptor))
 }
 
 /// Whether the segment's name leads to something; a memfd has none.
@@ -250,12 +263,15 @@ pub(crate) fn is_linked(offer: &Offer) -> bool {
     offer.kind() == SegmentKind::Named && shm::open(offer.name(), shm::OFlags::RDONLY, Mode::empty()).is_ok()
 }
 
-fn read_exact(socket: &OwnedFd, mut buffer: &mut [u8]) {
+/// `None` if the stream ends before.
+fn read_exact(socket: &OwnedFd, mut buffer: &mut [u8]) -> Option<()> {
     while !buffer.is_empty() {
         wait_readable(socket);
-        let Ok(Received::Bytes(read, None)) = receive(socket.as_fd(), buffer, false) else {
-            panic!("the peer did not finish its sentence");
-        };
-        buffer = &mut buffer[read..];
+        match receive(socket.as_fd(), buffer, false).unwrap() {
+            Received::Bytes(read, None) => buffer = &mut buffer[read..],
+            Received::End => return None,
+            other => panic!("{other:?}"),
+        }
     }
+    Some(())
 }

@@ -1,20 +1,16 @@
 /**
- * Builds the addon of the vector tests: the shipped one with the cargo feature `vectors`, in the profile that `cargo test` uses. It goes to
- * target/vectors/, never beside the shipped one, and without `napi build`, whose index.d.ts knows the shipped one only.
+ * Builds an addon for tests: the shipped one with a cargo feature (`vectors`, `kill-points`), in the profile that `cargo test` uses. It goes to
+ * target/FEATURE/, never beside the shipped one, and without `napi build`, whose index.d.ts knows the shipped one only.
+ *
+ * Usage: node scripts/build-test-addon.js FEATURE
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, renameSync } from 'node:fs';
 
-const FOLDER = new URL('../target/vectors/', import.meta.url);
-const BUILD = [
-  'build',
-  '--package',
-  'eipc-node',
-  '--features',
-  'vectors',
-  '--message-format',
-  'json-render-diagnostics',
-];
+const [feature] = process.argv.slice(2);
+if (feature === undefined) throw new Error('Usage: node scripts/build-test-addon.js FEATURE');
+const FOLDER = new URL(`../target/${feature}/`, import.meta.url);
+const BUILD = ['build', '--package', 'eipc-node', '--features', feature, '--message-format', 'json-render-diagnostics'];
 
 const { status, error, stdout } = spawnSync('cargo', BUILD, {
   cwd: new URL('..', import.meta.url),

@@ -1,0 +1,36 @@
+/**
+ * The server of benches/lanes.js. Told `{ address, keys }` (hex by service id) it listens, sends P0 messages back, and counts the others for each
+ * session; told `{ bulkTo }` it sends P3 to that service until its lane is full; asked for anything else it answers with the counts.
+ */
+import { Key, listen } from '../../dist/index.js';
+import { serve } from '../harness/children.js';
+
+/** @type {import('../../dist/index.js').Server} */
+let server;
+/** @type {Map<string, number>} */
+const counts = new Map();
+
+serve(async ({ address, keys, bulkTo }) => {
+  if (address !== undefined) {
+    const services = Object.entries(keys).map(([service, hex]) => {
+      const key = Key.fromBytes(Buffer.from(hex, 'hex'));
+      return [service, { key, capabilities: [] }];
+    });
+    server = await listen(address, { services: Object.fromEntries(services), maxConnections: services.length });
+    server.router.handle('intent', ({ payload }, { endpoint }) => {
+      void endpoint.send({ type: 'intent', priority: 0, payload });
+    });
+    server.router.handle('features', (_message, { serviceId }) => {
+      counts.set(serviceId, (counts.get(serviceId) ?? 0) + 1);
+    });
+    return {};
+  }
+  if (bulkTo !== undefined) {
+    const [endpoint] = server.endpointsOf(bulkTo);
+    const message = { type: 'features', priority: 3, payload: Buffer.alloc(4_096) };
+    let sent = 0;
+    while (endpoint?.trySend(message) === true) sent += 1;
+    return { sent };
+  }
+  return { counts: [...counts] };
+});

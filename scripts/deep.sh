@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# What takes too long for every change, in order of how soon it says something. Logs lie in target/deep/, one per stage.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly LOGS=target/deep
+. scripts/stages.sh
+
+stage 'crash' make --no-print-directory crash
+stage 'interop' make --no-print-directory interop-deep
+stage 'mutants' make --no-print-directory mutants
+stage 'soak' make --no-print-directory soak
+print_table
