@@ -94,6 +94,14 @@ impl Raw {
         self.u64_at(tail_at(direction, lane) + 128).store(head, Ordering::Release);
     }
 
+    pub(crate) fn set_producer_waiting(&self, direction: Direction, lane: Lane, value: u32) {
+        self.u32_at(tail_at(direction, lane) + 256).store(value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_consumer_waiting(&self, direction: Direction, value: u32) {
+        self.u32_at(tail_at(direction, Lane::P0) + 2_048).store(value, Ordering::Relaxed);
+    }
+
     pub(crate) fn set_header(&self, offset: usize, length: u32, kind: u32) {
         self.u32_at(offset).store(length, Ordering::Release);
         self.u32_at(offset + 4).store(kind, Ordering::Release);
