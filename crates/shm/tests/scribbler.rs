@@ -23,7 +23,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use common::{Dice, Raw, SHORTEST, counter_of, length, message, tail_at};
+use common::strike::{DATA, Target};
+use common::{Dice, Raw, SHORTEST, counter_of, length, message};
 use eipc_shm::map::memfd::MemfdRegion;
 use eipc_shm::map::named::NamedRegion;
 use eipc_shm::{
@@ -35,41 +36,23 @@ use rustix::shm;
 
 const DIRECTION: Direction = Direction::ClientToServer;
 const CAPACITY: u32 = 4_096;
-/// Where the data of the lanes begin.
-const DATA: usize = 12_288;
 /// Size of the segment.
 const LEN: usize = DATA + 8 * CAPACITY as usize;
+
+const fn target(raw: Raw) -> Target {
+    Target { raw, capacities: [CAPACITY; 8] }
+}
 
 /// How many writes all tests of this file make together.
 fn wanted_writes() -> u64 {
     env::var("EIPC_HOSTILE_WRITES").map_or(100_000, |number| number.parse().unwrap())
 }
 
-/// Writes nonsense to one place of the segment, now anywhere, now where it hurts.
-fn strike(raw: Raw, dice: &mut Dice) {
-    let direction = Direction::ALL[dice.below(2)];
-    let lane = Lane::ALL[dice.below(4)];
-    let small = dice.next() % 16_384;
-    let data = DATA + dice.below((LEN - DATA) / 8) * 8;
-    match dice.below(10) {
-        0 => raw.set_tail(direction, lane, small & !7),
-        1 => raw.set_tail(direction, lane, small),
-        2 => raw.set_head(direction, lane, small & !7),
-        3 => raw.set_head(direction, lane, dice.next()),
-        4 => raw.set_header(data, dice.next() as u32 % 9_000, dice.next() as u32 % 4),
-        5 => raw.set_header(data, dice.next() as u32, 1),
-        6 => raw.u32_at(dice.below(LEN / 4) * 4).store(dice.next() as u32, Ordering::Relaxed),
-        7 => raw.set_producer_waiting(direction, lane, dice.next() as u32 % 3),
-        8 => raw.set_consumer_waiting(direction, dice.next() as u32 % 3),
-        _ => raw.u64_at(dice.below(LEN / 8) * 8).store(dice.next(), Ordering::Relaxed),
-    }
-}
-
 /// Strikes until told to stop.
 fn scribble(raw: Raw, dice: &mut Dice, stop: &AtomicBool) -> u64 {
     let mut writes = 0;
     while !stop.load(Ordering::Relaxed) {
-        strike(raw, dice);
+        target(raw).strike(dice);
         writes += 1;
         // Now and then a pause, so that traffic gets somewhere before the next blow.
         for _ in 0..dice.below(4_000) {
@@ -82,14 +65,7 @@ fn scribble(raw: Raw, dice: &mut Dice, stop: &AtomicBool) -> u64 {
 /// Changes one value of the traffic to and fro, as fast as it can, until told to stop: what is right at the look may be
 /// wrong at the use.
 fn flip(raw: Raw, dice: &mut Dice, stop: &AtomicBool) -> u64 {
-    let lane = Lane::ALL[dice.below(4)];
-    let record = DATA + lane.index() * CAPACITY as usize + dice.below(32) * 8;
-    let (offset, lies) = match dice.below(4) {
-        0 => (tail_at(DIRECTION, lane), dice.next() % 8_192),
-        1 => (tail_at(DIRECTION, lane) + 128, dice.next() % 8_192),
-        2 => (record, 1 << 32 | dice.next() % 4_096),
-        _ => (record, dice.next()),
-    };
+    let (offset, lies) = target(raw).flips(dice, DIRECTION);
     let word = raw.u64_at(offset);
     let mut flips = 0;
     while !stop.load(Ordering::Relaxed) {
@@ -213,7 +189,7 @@ fn survive_each_write<R: Region>(make: impl Fn() -> (R, Raw), wanted: u64) {
                 break;
             }
             for _ in 0..dice.below(8).saturating_sub(5) {
-                strike(raw, &mut dice);
+                target(raw).strike(&mut dice);
                 writes += 1;
             }
         }

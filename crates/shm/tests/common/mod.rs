@@ -3,8 +3,11 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(unsafe_code, reason = "a hostile peer writes where it likes")]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod descriptors;
 #[cfg(unix)]
 pub(crate) mod link;
+pub(crate) mod strike;
 
 use std::env;
 use std::process::Command;
