@@ -42,11 +42,15 @@ export class ShmLink extends SessionLink implements Link {
   }
 
   push(batch: Buffer, length: number): number {
-    return this.#calls.push(batch, length);
+    const taken = this.#calls.push(batch, length);
+    if (taken < 0) this.#continueLater();
+    return taken;
   }
 
   waitForSpace(lane: Priority): boolean {
-    return this.native.waitForSpace(lane);
+    const hasRoom = this.native.waitForSpace(lane);
+    if (hasRoom && this.native.state() >= STATE.closing) this.#continueLater();
+    return hasRoom;
   }
 
   // What `push` took is in the ring and visible to the peer.
@@ -124,6 +128,10 @@ export class ShmLink extends SessionLink implements Link {
     if (isDone) this.followState();
   }
 
+  /**
+   * Looks at the session again in the next turn. Also after a send that failed, or a wait that is over: what it met in the
+   * segment may have ended the session, of which no event of the socket tells.
+   */
   #continueLater(): void {
     if (this.#isContinuing) return;
     this.#isContinuing = true;

@@ -220,10 +220,10 @@ export class HostileScene implements AsyncDisposable {
     return this.#victim.said.length;
   }
 
-  /** How the next session of an attacker ended. */
-  ending(mark: number): Promise<Ending> {
+  /** How the next session of an attacker ended, but for those that ended by `but`. */
+  ending(mark: number, but?: string): Promise<Ending> {
     const find = (line: Line | string): Ending | undefined =>
-      typeof line !== 'string' && 'ended' in line ? (line as unknown as Ending) : undefined;
+      typeof line !== 'string' && 'ended' in line && line['code'] !== but ? (line as unknown as Ending) : undefined;
     return this.#victim.until(find, mark);
   }
 
@@ -244,6 +244,12 @@ export class HostileScene implements AsyncDisposable {
   /** Waits for any line with this field. */
   news(field: string, mark: number): Promise<unknown> {
     return this.#victim.until((line) => (typeof line === 'string' ? undefined : line[field]), mark);
+  }
+
+  /** Codes of the victim's sends that failed. */
+  unsent(mark: number): readonly string[] {
+    const lines = this.#victim.said.slice(mark).filter((line) => typeof line !== 'string');
+    return lines.flatMap(({ unsent }) => (unsent === undefined ? [] : (unsent as { code: string }).code));
   }
 
   /** Words of the log, since a mark, for sessions and handshakes that ended by a fault. */

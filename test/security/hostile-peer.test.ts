@@ -75,7 +75,6 @@ describe.each(['server', 'client'] as const)('a victim that is a %s', (role) => 
     ['record-kind', 'neither a frame nor padding'],
     ['record-beyond', 'reaches past what was published'],
     ['record-short', 'shorter than any frame'],
-    ['head-beyond', 'head passed what was published'],
     ['bad-tag', 'EIPC_INTEGRITY'],
     ['skipped', 'EIPC_SEQUENCE'],
     ['replayed', 'EIPC_SEQUENCE'],
@@ -86,10 +85,27 @@ describe.each(['server', 'client'] as const)('a victim that is a %s', (role) => 
   ])('%s: poisoned, with the reason', async (name, reason) => {
     const mark = scene.mark;
     await scene.attack(name, 1);
-    const { code, error, corrupt } = await scene.ending(mark);
+    const { code, error, corrupt } = await scene.ending(mark, 'EIPC_PEER_DOWN');
     expect({ code, corrupt }).toEqual({ code: 'EIPC_POISONED', corrupt: 0 });
     expect(error?.text).toContain(reason);
     expect(scene.faultsLogged(mark)).toContain('EIPC_POISONED');
+  });
+
+  // No event of the socket tells of it: the victim meets it while it sends.
+  test('head-beyond: poisoned, with the reason, and no send after it has another error', async () => {
+    const mark = scene.mark;
+    await scene.attack('head-beyond', 1);
+    const { code, error } = await scene.ending(mark);
+    expect(code).toBe('EIPC_POISONED');
+    expect(error?.text).toContain('head passed what was published');
+    expect(scene.unsent(mark)).not.toContain('EIPC_CLOSED');
+  });
+
+  // The fault may be met before there is an endpoint.
+  test('a lie before the victim has looked at the segment at all: poisoned all the same', async () => {
+    const mark = scene.mark;
+    await scene.attack('tail-beyond', 0);
+    await expect.poll(() => scene.faultsLogged(mark), { interval: 2, timeout: 20_000 }).toEqual(['EIPC_POISONED']);
   });
 
   test('a close that counts more messages than there are: truncated, after those that are', async () => {
@@ -178,7 +194,7 @@ describe('a client and the segment of a hostile server', () => {
     ['a seal against writing', 'offer-write-sealed', REFUSED, 'is not sealed as it must be'],
     ['a shorter segment', 'offer-short', REFUSED, 'has another size than its offer'],
     ['a longer segment', 'offer-long', REFUSED, 'has another size than its offer'],
-    ['another header', 'offer-other-header', REFUSED, "header differs from its offer"],
+    ['another header', 'offer-other-header', REFUSED, 'header differs from its offer'],
     ['an offer of another session', 'offer-of-another-session', HUNG_UP, 'was made for another session'],
     ['an offer above the limit', 'offer-too-large', REFUSED, 'invalid or above the limit'],
     ['huge pages', 'offer-huge-pages', REFUSED, 'is not on tmpfs'],

@@ -65,18 +65,14 @@ fn scribble(raw: Raw, dice: &mut Dice, stop: &AtomicBool) -> u64 {
 /// Changes one value of the traffic to and fro, as fast as it can, until told to stop: what is right at the look may be
 /// wrong at the use.
 fn flip(raw: Raw, dice: &mut Dice, stop: &AtomicBool) -> u64 {
-    let (offset, lies) = target(raw).flips(dice, DIRECTION);
-    let word = raw.u64_at(offset);
+    let flip = target(raw).flip(dice, DIRECTION, DIRECTION);
     let mut flips = 0;
     while !stop.load(Ordering::Relaxed) {
-        let truth = word.swap(lies, Ordering::Relaxed);
         // For a moment, and now and then for as long as another thread of this core takes.
-        match dice.below(256) {
+        flip.once(|| match dice.below(256) {
             0 => thread::yield_now(),
             pauses => (0..pauses % 64).for_each(|_| std::hint::spin_loop()),
-        }
-        // The truth comes back, unless the victim wrote something new meanwhile.
-        let _ = word.compare_exchange(lies, truth, Ordering::Relaxed, Ordering::Relaxed);
+        });
         (0..dice.below(64)).for_each(|_| std::hint::spin_loop());
         flips += 1;
     }

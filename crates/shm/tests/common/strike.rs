@@ -55,17 +55,47 @@ impl Target {
         }
     }
 
-    /// Picks one value of the traffic client to server, and what to flip it to.
-    pub(crate) fn flips(&self, dice: &mut Dice, direction: Direction) -> (usize, u64) {
+    /// Picks one value that a victim reads, and what to flip it to: what is published in `sends`, what is released in `takes`.
+    pub(crate) fn flip(&self, dice: &mut Dice, sends: Direction, takes: Direction) -> Flip {
         let lane = Lane::ALL[dice.below(4)];
-        let (data, capacity) = self.lane(direction, lane);
-        let tail = tail_at(direction, lane);
-        let record = data + dice.below(32.min(capacity / 8)) * 8;
-        match dice.below(4) {
-            0 => (tail, dice.next() % (2 * capacity as u64)),
-            1 => (tail + 128, dice.next() % (2 * capacity as u64)),
-            2 => (record, (1 << 32) | (dice.next() % capacity as u64)),
-            _ => (record, dice.next()),
-        }
+        let (data, capacity) = self.lane(sends, lane);
+        let (tail, head) = (tail_at(sends, lane), tail_at(sends, lane) + 128);
+        let (place, lie) = match dice.below(4) {
+            0 => (Place::At(tail), dice.next() % (2 * capacity as u64)),
+            1 => (Place::At(tail_at(takes, lane) + 128), dice.next() % (2 * capacity as u64)),
+            2 => (Place::Next { head, data, capacity }, (1 << 32) | (dice.next() % capacity as u64)),
+            _ => (Place::Next { head, data, capacity }, dice.next()),
+        };
+        Flip { raw: self.raw, place, lie }
+    }
+}
+
+/// A value that is now true and now a lie.
+pub(crate) struct Flip {
+    raw: Raw,
+    place: Place,
+    lie: u64,
+}
+
+enum Place {
+    /// One word.
+    At(usize),
+    /// The header of the record that the consumer reads next, wherever it is by then.
+    Next { head: usize, data: usize, capacity: usize },
+}
+
+impl Flip {
+    /// Lies for as long as `meanwhile` takes; the truth comes back, unless the victim wrote something new.
+    pub(crate) fn once(&self, meanwhile: impl FnOnce()) {
+        let offset = match self.place {
+            Place::At(offset) => offset,
+            Place::Next { head, data, capacity } => {
+                data + (self.raw.u64_at(head).load(Ordering::Relaxed) as usize & (capacity - 8) & !7)
+            }
+        };
+        let word = self.raw.u64_at(offset);
+        let truth = word.swap(self.lie, Ordering::Relaxed);
+        meanwhile();
+        let _ = word.compare_exchange(self.lie, truth, Ordering::Relaxed, Ordering::Relaxed);
     }
 }

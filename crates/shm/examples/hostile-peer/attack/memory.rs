@@ -25,16 +25,13 @@ pub(crate) fn scribble(victim: &Victim) -> Report {
 /// One value changes to and fro beside the victim: right when it looks, wrong when it acts.
 pub(crate) fn flip(victim: &Victim) -> Report {
     each_connection(victim, |target, sends, stop, limit, dice| {
-        let (offset, lies) = target.flips(dice, sends);
-        let word = target.raw.u64_at(offset);
-        until(stop, limit, || {
-            let truth = word.swap(lies, Ordering::Relaxed);
-            match dice.below(1_024) {
+        let flip = target.flip(dice, sends, sends.reverse());
+        until(stop, limit.min(1_000), || {
+            flip.once(|| match dice.below(1_024) {
                 0 => thread::yield_now(),
                 pauses => (0..pauses % 64).for_each(|_| std::hint::spin_loop()),
-            }
-            let _ = word.compare_exchange(lies, truth, Ordering::Relaxed, Ordering::Relaxed);
-            (0..dice.below(2_000)).for_each(|_| std::hint::spin_loop());
+            });
+            (0..dice.below(200)).for_each(|_| std::hint::spin_loop());
         })
     })
 }
@@ -56,6 +53,7 @@ pub(crate) fn punch(victim: &Victim) -> Report {
                     let (from, count) = if all { (0, pages) } else { (dice.below(pages), 1) };
                     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
                     rustix::fs::fallocate(&memory, flags, from as u64 * 4_096, count as u64 * 4_096).unwrap();
+                    (0..dice.below(20_000)).for_each(|_| std::hint::spin_loop());
                 })
             },
             victim.count - holes,

@@ -49,9 +49,17 @@ impl Victim {
         }
     }
 
-    /// A session that has the segment mapped.
+    /// A session that both use.
     pub(crate) fn meet(&self) -> Peer {
-        let peer = Peer::meet(self.stream(), self.listener.is_some());
+        self.told(Peer::meet(self.stream(), self.listener.is_some()))
+    }
+
+    /// A session that has the segment mapped; the victim may not have looked at it yet.
+    pub(crate) fn meet_at_once(&self) -> Peer {
+        self.told(Peer::meet_at_once(self.stream(), self.listener.is_some()))
+    }
+
+    fn told(&self, peer: Peer) -> Peer {
         if !self.has_met.swap(true, Ordering::Relaxed) {
             println!("mapped");
         }

@@ -12,7 +12,7 @@ use eipc_testkit::record;
 
 use super::stream::{Said, Stream};
 use crate::common::strike::Target;
-use crate::common::{Raw, message};
+use crate::common::{Raw, message, tail_at};
 
 /// A session that has the segment.
 pub(crate) struct Peer {
@@ -30,8 +30,18 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
+    /// Completes handshake and hand-over, and waits until the victim has sent something: it uses the session.
+    pub(crate) fn meet(stream: Stream, is_server: bool) -> Self {
+        let mut peer = Self::meet_at_once(stream, is_server);
+        while peer.received == 0 && !peer.stream.is_over() {
+            peer.receive().expect("an honest victim");
+            thread::yield_now();
+        }
+        peer
+    }
+
     /// Completes handshake and hand-over.
-    pub(crate) fn meet(mut stream: Stream, is_server: bool) -> Self {
+    pub(crate) fn meet_at_once(mut stream: Stream, is_server: bool) -> Self {
         assert!(matches!(stream.listen(), Said::Established), "no session");
         if is_server {
             return Self::offer(stream);
@@ -142,6 +152,10 @@ impl Peer {
         A: FnOnce(Target, Direction, &AtomicBool, u64) -> u64 + Send,
     {
         let (target, sends, stop) = (self.target, self.sends, AtomicBool::new(false));
+        let taken = target.raw.u64_at(tail_at(sends, Lane::P0) + 128);
+        while taken.load(Ordering::Relaxed) == 0 && !self.stream.is_over() {
+            self.exchange();
+        }
         thread::scope(|scope| {
             let attacker = scope.spawn(|| attack(target, sends, &stop, limit));
             while !attacker.is_finished() && !self.stream.is_over() {

@@ -71,9 +71,10 @@ pub(crate) fn never_releases(victim: &Victim) -> Report {
     vec![]
 }
 
-/// One lie by its name, then silence until the victim has hung up.
+/// One lie by its name, then silence until the victim has hung up. With a count of 0 before the victim has looked at all.
 pub(crate) fn lie(victim: &Victim, case: &str) -> Report {
-    let mut peer = victim.meet();
+    let recorded = (case == "other-session").then(|| victim.meet().seal(Lane::P3, 100));
+    let mut peer = if victim.count == 0 { victim.meet_at_once() } else { victim.meet() };
     for _ in 0..5 {
         assert!(peer.send(Lane::P2, 100).unwrap());
     }
@@ -122,8 +123,7 @@ pub(crate) fn lie(victim: &Victim, case: &str) -> Report {
             push(&mut peer, Lane::P0, &frame);
         }
         "other-session" => {
-            let frame = victim.meet().seal(Lane::P3, 100);
-            push(&mut peer, Lane::P3, &frame);
+            push(&mut peer, Lane::P3, &recorded.unwrap());
         }
         "close-more" => peer.close(CloseReason::Normal, [0, 0, 1, 0]),
         "close-fewer" => peer.close(CloseReason::Normal, [0, 0, u64::MAX, 0]),
