@@ -252,12 +252,13 @@ export class HostileScene implements AsyncDisposable {
     return lines.flatMap(({ unsent }) => (unsent === undefined ? [] : (unsent as { code: string }).code));
   }
 
-  /** Words of the log, since a mark, for sessions and handshakes that ended by a fault. */
-  faultsLogged(mark: number): readonly string[] {
+  /** Codes of sessions, handshakes and calls of `connect` that ended by a fault: from the log, and what `connect` threw. */
+  faults(mark: number): readonly string[] {
     const lines = this.#victim.said.slice(mark).filter((line) => typeof line !== 'string');
-    return lines.flatMap(({ event, code }) =>
-      (event === 'closed' || event === 'handshake-failed') && typeof code === 'string' ? [code] : [],
-    );
+    return lines.flatMap(({ event, code, failed }) => {
+      if (failed !== undefined) return (failed as { code: string }).code;
+      return (event === 'closed' || event === 'handshake-failed') && typeof code === 'string' ? [code] : [];
+    });
   }
 
   /**

@@ -189,7 +189,7 @@ fn a_right_segment_through_a_wrong_descriptor_is_refused() {
 }
 
 fn send(socket: &UnixStream, bytes: &[u8], fds: &[BorrowedFd<'_>]) {
-    send_with_fds(socket.as_fd(), bytes, fds);
+    assert!(send_with_fds(socket.as_fd(), bytes, fds));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::mem::MaybeUninit;
 use std::os::fd::{BorrowedFd, OwnedFd};
 
 use rustix::fs::{MemfdFlags, SealFlags};
+use rustix::io::Errno;
 use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 /// The seals that a segment has.
@@ -21,13 +22,17 @@ pub(crate) fn memory_file(flags: MemfdFlags, size: u64, header: &[u8], seals: Se
     fd
 }
 
-/// Sends one message with these descriptors.
-pub(crate) fn send_with_fds(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) {
+/// Sends one message with these descriptors; false when the other side has hung up.
+pub(crate) fn send_with_fds(socket: BorrowedFd<'_>, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> bool {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() {
         assert!(control.push(SendAncillaryMessage::ScmRights(fds)));
     }
-    let sent = sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::empty()).unwrap();
-    assert_eq!(sent, bytes.len());
+    match sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::empty()) {
+        Ok(sent) => assert_eq!(sent, bytes.len()),
+        Err(Errno::PIPE | Errno::CONNRESET) => return false,
+        Err(errno) => panic!("{errno}"),
+    }
+    true
 }

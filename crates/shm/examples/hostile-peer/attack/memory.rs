@@ -48,9 +48,11 @@ pub(crate) fn punch(victim: &Victim) -> Report {
             |target, _, stop, limit| {
                 let pages = target.len() / 4_096;
                 until(stop, limit, || {
-                    // Mostly one page; now and then all of them.
-                    let all = dice.below(64) == 0;
-                    let (from, count) = if all { (0, pages) } else { (dice.below(pages), 1) };
+                    let (from, count) = match dice.below(16) {
+                        0 => (0, pages),
+                        1..4 => (dice.below(3), 1), // the header page and those of the indices
+                        _ => (dice.below(pages), 1),
+                    };
                     let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
                     rustix::fs::fallocate(&memory, flags, from as u64 * 4_096, count as u64 * 4_096).unwrap();
                     (0..dice.below(20_000)).for_each(|_| std::hint::spin_loop());
