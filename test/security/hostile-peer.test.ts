@@ -16,7 +16,10 @@ const MEBIBYTE = 1_048_576;
 /** What random nonsense may end in: poisoned, the death of an attacker that had enough, or what it managed to break by itself. */
 const ENDS = /^EIPC_(?:POISONED|PEER_DOWN|TRUNCATED|CLOSED_BY_PEER)$/;
 
-describe.each(['server', 'client'] as const)('a victim that is a %s', (role) => {
+/** Segments without a name, and /proc to look at the victim: Linux. */
+const onLinux = describe.runIf(process.platform === 'linux');
+
+onLinux.each(['server', 'client'] as const)('a victim that is a %s', (role) => {
   let scene: HostileScene;
 
   beforeAll(async () => {
@@ -179,7 +182,7 @@ describe.each(['server', 'client'] as const)('a victim that is a %s', (role) => 
   });
 });
 
-describe('a client and the segment of a hostile server', () => {
+onLinux('a client and the segment of a hostile server', () => {
   let scene: HostileScene;
 
   beforeAll(async () => {
