@@ -21,9 +21,9 @@ import { makeKey } from './attack-scene.js';
 import { within } from './independent-client.js';
 import { grownSince, holdings } from './holdings.js';
 import type { Holdings } from './holdings.js';
+import { sanitizedEnvironment } from './sanitized.js';
 
 const VICTIM = fileURLToPath(new URL('../security/fixtures/victim.js', import.meta.url));
-const OTHER_ADDON = fileURLToPath(new URL('other-addon.cjs', import.meta.url));
 /** `cargo test` and `cargo build --package eipc-shm --examples` make it. */
 const ATTACKER = fileURLToPath(new URL('../../target/debug/examples/hostile-peer', import.meta.url));
 
@@ -167,7 +167,7 @@ export class HostileScene implements AsyncDisposable {
     const folder = await mkdtemp(join(tmpdir(), 'eipc-hostile-'));
     const names = Array.from({ length: ATTACKERS }, (_, at) => `eni.hostile${at}`);
     const keys = new Map([HONEST, ...names].map((id) => [id, makeKey()]));
-    const victim = new Speaker(process.execPath, [VICTIM], victimEnvironment());
+    const victim = new Speaker(process.execPath, [VICTIM], sanitizedEnvironment());
     const services = Object.fromEntries([...keys].map(([id, key]) => [id, key.toString('hex')]));
     victim.write(JSON.stringify({ listen: `shm:${join(folder, 'victim')}`, services }));
     await victim.until((line) => (typeof line !== 'string' && line['ready'] === true ? true : undefined));
@@ -316,17 +316,4 @@ export class HostileScene implements AsyncDisposable {
       await new Promise((resolve) => setTimeout(resolve, 1));
     }
   }
-}
-
-/** With `EIPC_ASAN_ADDON` the victim loads that addon, in a process that has AddressSanitizer (scripts/hostile.sh). */
-function victimEnvironment(): NodeJS.ProcessEnv {
-  const { EIPC_ASAN_ADDON: addon, EIPC_ASAN_RUNTIME: runtime } = process.env;
-  if (addon === undefined || runtime === undefined) return process.env;
-  return {
-    ...process.env,
-    LD_PRELOAD: runtime,
-    // Node leaves its own memory to the kernel; what is looked for are bad accesses.
-    ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:disable_coredump=1',
-    NODE_OPTIONS: `--require ${OTHER_ADDON}`,
-  };
 }
