@@ -7,6 +7,7 @@
 pub(crate) mod descriptors;
 #[cfg(unix)]
 pub(crate) mod link;
+pub(crate) mod reader;
 pub(crate) mod strike;
 
 use std::env;
