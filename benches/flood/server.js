@@ -1,5 +1,5 @@
 /**
- * The server that is flooded. Told `{ address, secret }`, it listens; asked for `stats`, it answers with its counters and its memory.
+ * The server that is flooded. Told `{ address, secret }`, it listens; asked for `stats`, it answers with its counters, its memory and its time on the processor.
  */
 import { readFileSync } from 'node:fs';
 import { Key, listen } from '../../dist/index.js';
@@ -19,5 +19,5 @@ async function obey({ address, secret = '' }) {
     return;
   }
   const residentKb = Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
-  process.send?.({ residentKb, ...server.stats() });
+  process.send?.({ residentKb, cpu: process.cpuUsage(), ...server.stats() });
 }

@@ -107,6 +107,7 @@ fn play(case: &str, victim: &Victim) -> Report {
         "never-reads" => socket::never_reads(victim),
         "never-releases" => rings::never_releases(victim),
         "doorbells" => socket::doorbells(victim),
+        "doorbells-by-rate" => socket::doorbells_by_rate(victim),
         "half-frame" => socket::half_frame(victim),
         "inherited" => socket::inherited(victim),
         "honest" => rings::honest(victim),

@@ -1,10 +1,15 @@
 //! Attacks on the control socket.
 
 use std::fs::File;
+use std::io::ErrorKind;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::Instant;
 
 use eipc_core::CloseReason;
 use eipc_shm::Lane;
+use eipc_shm::doorbell::{DOORBELL, send_nonblocking};
 
 use super::{Report, Victim, wait_for_the_test};
 
@@ -32,6 +37,35 @@ pub(crate) fn doorbells(victim: &Victim) -> Report {
     }
     peer.close(CloseReason::Normal, [0; 4]);
     vec![("doorbells", rung), ("received", peer.received)]
+}
+
+/// So many doorbells a second, each a system call of its own, or with a count of 0 as many as go, until the test ends.
+pub(crate) fn doorbells_by_rate(victim: &Victim) -> Report {
+    let peer = victim.meet_at_once();
+    let (stop, begun) = (AtomicBool::new(false), Instant::now());
+    let many = [DOORBELL; 4_096];
+    let mut rung = 0_u64;
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            wait_for_the_test();
+            stop.store(true, Ordering::Relaxed);
+        });
+        while !stop.load(Ordering::Relaxed) {
+            let due = begun.elapsed().as_micros() as u64 * victim.count / 1_000_000;
+            let bytes = if victim.count == 0 { &many[..] } else { &many[..1] };
+            // A full socket omits the bell, as an honest peer does.
+            if victim.count == 0 || rung < due {
+                match send_nonblocking(peer.stream.socket(), bytes) {
+                    Ok(sent) => rung += sent as u64,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => thread::yield_now(),
+                    Err(_) => break,
+                }
+            } else {
+                thread::yield_now();
+            }
+        }
+    });
+    vec![("doorbells", rung), ("milliseconds", begun.elapsed().as_millis() as u64)]
 }
 
 /// The first half of a control frame, then honest traffic without doorbells, until the test ends.
