@@ -3,10 +3,13 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts build-vectors test test-package test-platforms interop interop-deep demo bench check deep mutants fmt clean require-node require-rust FORCE
+.PHONY: help build build-native build-ts build-vectors test test-package test-platforms interop interop-deep demo bench check deep hostile fuzz property mutants fmt clean require-node require-rust FORCE
 
 # Arguments for `make demo`, `make bench`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
+# How long `make fuzz` runs each target, and how many calls `make property` makes.
+SECONDS ?= 60
+CALLS ?= 100000
 # Where `make test` also leaves the results of the TypeScript tests, as JSON.
 VITEST_JSON ?=
 
@@ -55,7 +58,17 @@ bench: build $(BENCH_MODULES) ## measure against the peers; conditions are print
 check: $(MODULES) | require-rust ## run what CI runs, stage by stage
 	scripts/check.sh
 
-deep: mutants interop-deep ## run what takes too long for every change
+deep: | require-rust ## run what takes too long for every change, stage by stage
+	scripts/deep.sh
+
+hostile: build-ts ## attack the rings, the server and the client as a peer with a key, under AddressSanitizer (ARGS='1000000 5' for less)
+	scripts/hostile.sh $(ARGS)
+
+fuzz: | require-rust ## run the fuzz targets, SECONDS=60 each (ARGS='header stream' for some; ARGS=minimise writes the corpus)
+	scripts/fuzz.sh $(SECONDS) $(ARGS)
+
+property: build-ts ## call every export of the addon 100 000 times with anything, under AddressSanitizer
+	EIPC_PROPERTY_CALLS=$(CALLS) scripts/with-asan-addon.sh npx vitest run test/property
 
 mutants: | require-rust ## remove each check in turn: some test must fail (ARGS=session/epoch.rs for a part)
 	cargo run --quiet --package eipc-mutants -- $(ARGS)

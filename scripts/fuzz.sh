@@ -25,7 +25,7 @@ run() {
     -artifact_prefix="$CRASHES/$2/" -print_final_stats=1 >"$LOGS/$2.log" 2>&1
 }
 
-# The shortest inputs of a set with the whole coverage, up to 40 kB with what a file costs: the corpus stays small, and what is longer
+# The shortest inputs of a set with the whole coverage, up to 16 kB with what a file costs: the corpus stays small, and what is longer
 # is found again.
 minimise() {
   local file
@@ -36,7 +36,7 @@ minimise() {
   while read -r file; do
     cp "$file" "$COMMITTED/$1/"
   done < <(find "$WORK/$1.min" -type f -printf '%s %p\n' | sort -n |
-    awk -v limit=40000 '{ sum += $1 + 32; if (sum <= limit) print $2 }')
+    awk -v limit=16000 '{ sum += $1 + 32; if (sum <= limit) print $2 }')
 }
 
 mapfile -t all < <(cargo fuzz list --fuzz-dir crates/fuzz)

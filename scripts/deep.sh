@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# What takes too long for every change, in order of how soon it says something. Logs lie in target/deep/, one per stage.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+readonly LOGS=target/deep
+. scripts/stages.sh
+
+stage 'property' make --no-print-directory property
+stage 'hostile' make --no-print-directory hostile
+stage 'fuzz' make --no-print-directory fuzz
+stage 'interop' make --no-print-directory interop-deep
+stage 'mutants' make --no-print-directory mutants
+print_table
