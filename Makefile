@@ -8,6 +8,9 @@ SHELL := bash
 
 # Arguments for `make demo`, `make bench`, `make soak`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
+# How long `make fuzz` runs each target, and how many calls `make property` makes.
+SECONDS ?= 60
+CALLS ?= 100000
 # Where `make test` also leaves the results of the TypeScript tests, as JSON.
 VITEST_JSON ?=
 
@@ -85,6 +88,14 @@ crash: build build-kill-points ## kill processes at every kill point, 3 000 time
 
 soak: build ## connect and talk for ten minutes: nothing may grow (ARGS='--seconds 60' for less)
 	node test/soak/run.js $(ARGS)
+hostile: build-ts ## attack the rings, the server and the client as a peer with a key, under AddressSanitizer (ARGS='1000000 5' for less)
+	scripts/hostile.sh $(ARGS)
+
+fuzz: | require-rust ## run the fuzz targets, SECONDS=60 each (ARGS='header stream' for some; ARGS=minimise writes the corpus)
+	scripts/fuzz.sh $(SECONDS) $(ARGS)
+
+property: build-ts ## call every export of the addon 100 000 times with anything, under AddressSanitizer
+	EIPC_PROPERTY_CALLS=$(CALLS) scripts/with-asan-addon.sh npx vitest run test/property
 
 mutants: | require-rust ## remove each check in turn: some test must fail (ARGS=session/epoch.rs for a part)
 	cargo run --quiet --package eipc-mutants -- $(ARGS)

@@ -6,7 +6,10 @@ cd "$(dirname "$0")/.."
 readonly LOGS=target/deep
 . scripts/stages.sh
 
+stage 'property' make --no-print-directory property
+stage 'hostile' make --no-print-directory hostile
 stage 'crash' make --no-print-directory crash
+stage 'fuzz' make --no-print-directory fuzz
 stage 'interop' make --no-print-directory interop-deep
 stage 'mutants' make --no-print-directory mutants
 stage 'soak' make --no-print-directory soak

@@ -1,5 +1,5 @@
 /**
- * The server that is flooded. Told `{ address, secret }`, it listens; asked for `stats`, it answers with its counters and its memory.
+ * The server that is flooded. Told `{ address, secret }`, it listens; asked for `stats`, it answers with its counters, its memory and its time on the processor.
  */
 import { readFileSync } from 'node:fs';
 import { Key, listen } from '../../dist/index.js';
@@ -16,5 +16,5 @@ serve(async ({ address, secret = '' }) => {
     return { address: server.addresses[0] };
   }
   const residentKb = Number(/VmRSS:\s+(\d+) kB/.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
-  return { residentKb, ...server.stats() };
+  return { residentKb, cpu: process.cpuUsage(), ...server.stats() };
 });

@@ -28,6 +28,7 @@ export class ShmLink extends SessionLink implements Link {
   readonly #calls: ShmCalls;
   #laneMask = ALL_LANES;
   #isReceiving = false;
+  #willLook = false;
 
   constructor(options: ShmOptions) {
     super(options.observer);
@@ -39,11 +40,15 @@ export class ShmLink extends SessionLink implements Link {
   }
 
   push(batch: Buffer, length: number): number {
-    return this.#calls.push(batch, length);
+    const taken = this.#calls.push(batch, length);
+    if (taken < 0) this.#lookLater();
+    return taken;
   }
 
   waitForSpace(lane: Priority): boolean {
-    return this.native.waitForSpace(lane);
+    const hasRoom = this.native.waitForSpace(lane);
+    if (hasRoom && this.native.state() >= STATE.closing) this.#lookLater();
+    return hasRoom;
   }
 
   // What `push` took is in the ring and visible to the peer.
@@ -117,5 +122,18 @@ export class ShmLink extends SessionLink implements Link {
     const isOver = this.state >= STATE.closing;
     this.#laneMask = isOver ? ALL_LANES : (this.receiver?.laneMask() ?? ALL_LANES);
     return this.receiveBatch(isOver ? UNLIMITED : (this.receiver?.room(this.#laneMask) ?? 1));
+  }
+
+  /**
+   * Looks at the session in the next turn, after a send that failed or a wait that is over: what it met in the segment may have ended the
+   * session, of which no event of the socket tells.
+   */
+  #lookLater(): void {
+    if (this.#willLook) return;
+    this.#willLook = true;
+    setImmediate(() => {
+      this.#willLook = false;
+      this.#receive();
+    });
   }
 }

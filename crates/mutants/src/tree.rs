@@ -31,7 +31,7 @@ const SWITCHED: [&str; 2] = ["crates/core", "crates/shm"];
 const COPIED: [&str; 1] = ["crates/testkit"];
 /// What else the build and the tests read.
 const FILES: [&str; 1] = ["Cargo.lock"];
-const FOLDERS: [&str; 1] = ["test/vectors"];
+const FOLDERS: [&str; 2] = ["test/vectors", "crates/fuzz/corpus"];
 const SWITCH: &str = include_str!("../switch.rs");
 
 /// What was found while the copy was made.
