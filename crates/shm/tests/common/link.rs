@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use eipc_shm::doorbell::{self, Received, Rung, peer_credentials, receive, send_nonblocking, send_with_fd};
 use eipc_shm::{
-    ALL_LANES, Capacities, Created, Direction, Inbound, Lane, Offer, Outbound, Reply, Segment, SegmentKind,
+    ALL_LANES, Capacities, Created, Direction, Inbound, Lane, Offer, Outbound, Region, Reply, Segment,
+    SegmentKind,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
@@ -73,11 +74,12 @@ pub(crate) fn accept(listener: &OwnedFd) -> OwnedFd {
     doorbell::accept(listener.as_fd()).unwrap().unwrap()
 }
 
-pub(crate) struct Link<S: Segment> {
+pub(crate) struct Link<R: Region> {
     socket: OwnedFd,
-    ended: bool,
-    pub(crate) inbound: Inbound<S>,
-    pub(crate) outbound: Outbound<S>,
+    /// Whether the peer's end of stream was read.
+    pub(crate) ended: bool,
+    pub(crate) inbound: Inbound<R>,
+    pub(crate) outbound: Outbound<R>,
     /// How often this side slept for data and was woken.
     pub(crate) wakes: u64,
     /// How often this side rang.
@@ -93,15 +95,7 @@ impl<S: Segment> Link<S> {
             Role::Server => (Self::offer(&socket), Direction::ClientToServer),
             Role::Client => (Self::take(&socket), Direction::ServerToClient),
         };
-        Self {
-            socket,
-            ended: false,
-            inbound: Inbound::new(region.clone(), reads, SHORTEST).unwrap(),
-            outbound: Outbound::new(region, reads.reverse()).unwrap(),
-            wakes: 0,
-            rings: 0,
-            space_waits: 0,
-        }
+        Self::over(region, socket, reads)
     }
 
     fn offer(socket: &OwnedFd) -> S {
@@ -122,6 +116,21 @@ impl<S: Segment> Link<S> {
         let frame = [&(reply.len() as u32).to_be_bytes(), reply.as_slice()].concat();
         assert_eq!(send_nonblocking(socket.as_fd(), &frame).unwrap(), frame.len());
         region
+    }
+}
+
+impl<R: Region> Link<R> {
+    /// Takes the seats of one side of a segment.
+    pub(crate) fn over(region: R, socket: OwnedFd, reads: Direction) -> Self {
+        Self {
+            socket,
+            ended: false,
+            inbound: Inbound::new(region.clone(), reads, SHORTEST).unwrap(),
+            outbound: Outbound::new(region, reads.reverse()).unwrap(),
+            wakes: 0,
+            rings: 0,
+            space_waits: 0,
+        }
     }
 
     pub(crate) fn ring(&mut self) {
