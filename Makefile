@@ -3,9 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts build-vectors test test-package test-platforms interop interop-deep demo bench check deep mutants fmt clean require-node require-rust FORCE
+.PHONY: help build build-native build-ts build-vectors test test-package test-platforms interop interop-deep demo bench check deep loom loom-mutants tsan asan mutants fmt clean require-node require-rust FORCE
 
-# Arguments for `make demo`, `make bench`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
+# Arguments for `make demo`, `make bench`, `make loom`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
 # Where `make test` also leaves the results of the TypeScript tests, as JSON.
 VITEST_JSON ?=
@@ -55,7 +55,23 @@ bench: build $(BENCH_MODULES) ## measure against the peers; conditions are print
 check: $(MODULES) | require-rust ## run what CI runs, stage by stage
 	scripts/check.sh
 
-deep: mutants interop-deep ## run what takes too long for every change
+deep: | require-rust ## run what takes too long for every change, stage by stage
+	scripts/deep.sh
+
+loom: | require-rust ## explore the shared-memory rings in every interleaving (ARGS=waking for a part)
+	scripts/loom.sh --include-ignored $(ARGS)
+
+loom-mutants: | require-rust ## weaken each memory ordering of the rings in turn: some model must fail
+	cargo run --quiet --package eipc-mutants -- --orderings $(ARGS)
+
+# 10^6 records in each run of the stress, half of them each way.
+tsan asan: export EIPC_STRESS_RECORDS ?= 500000
+
+tsan: | require-rust ## stress the rings under ThreadSanitizer
+	TSAN_OPTIONS=halt_on_error=1 scripts/sanitize.sh thread cargo test --package eipc-shm --test stress
+
+asan: | require-rust ## stress the rings and run the tests of crates/shm under AddressSanitizer
+	scripts/sanitize.sh address cargo test --package eipc-shm --lib --tests
 
 mutants: | require-rust ## remove each check in turn: some test must fail (ARGS=session/epoch.rs for a part)
 	cargo run --quiet --package eipc-mutants -- $(ARGS)
