@@ -3,10 +3,11 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
+
 # Every chore, which is a target with a line of help, and what the chores need.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST)) require-node require-rust FORCE
 
-# Arguments for `make demo`, `make bench`, `make soak`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
+# Arguments for `make demo`, `make bench`, `make soak`, `make loom`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
 # How long `make fuzz` runs each target, and how many calls `make property` makes.
 SECONDS ?= 60
@@ -88,6 +89,7 @@ crash: build build-kill-points ## kill processes at every kill point, 3 000 time
 
 soak: build ## connect and talk for ten minutes: nothing may grow (ARGS='--seconds 60' for less)
 	node test/soak/run.js $(ARGS)
+
 hostile: build-ts ## attack the rings, the server and the client as a peer with a key, under AddressSanitizer (ARGS='1000000 5' for less)
 	scripts/hostile.sh $(ARGS)
 
@@ -96,6 +98,21 @@ fuzz: | require-rust ## run the fuzz targets, SECONDS=60 each (ARGS='header stre
 
 property: build-ts ## call every export of the addon 100 000 times with anything, under AddressSanitizer
 	EIPC_PROPERTY_CALLS=$(CALLS) scripts/with-asan-addon.sh npx vitest run test/property
+
+loom: | require-rust ## explore the shared-memory rings in every interleaving (ARGS=waking for a part)
+	scripts/loom.sh --include-ignored $(ARGS)
+
+loom-mutants: | require-rust ## weaken each memory ordering of the rings in turn: some model must fail
+	cargo run --quiet --package eipc-mutants -- --orderings $(ARGS)
+
+# 10^6 records in each run of the stress, half of them each way.
+tsan asan: export EIPC_STRESS_RECORDS ?= 500000
+
+tsan: | require-rust ## stress the rings under ThreadSanitizer
+	TSAN_OPTIONS=halt_on_error=1 scripts/sanitize.sh thread cargo test --package eipc-shm --test stress
+
+asan: | require-rust ## stress the rings and run the tests of crates/shm under AddressSanitizer
+	scripts/sanitize.sh address cargo test --package eipc-shm --lib --tests
 
 mutants: | require-rust ## remove each check in turn: some test must fail (ARGS=session/epoch.rs for a part)
 	cargo run --quiet --package eipc-mutants -- $(ARGS)

@@ -15,6 +15,8 @@ lint() {
   cargo clippy --workspace --all-targets -- -D warnings
   cargo clippy --package eipc-node --features vectors -- -D warnings
   cargo clippy --package eipc-shm --all-targets --features kill-points -- -D warnings
+  # The flag and folder of scripts/loom.sh.
+  RUSTFLAGS='--cfg loom' cargo clippy --target-dir target/loom --profile checked --package eipc-shm --lib --test loom -- -D warnings
   npx oxlint --type-aware
   npx tsc -p tsconfig.json --noEmit
 }
@@ -70,6 +72,7 @@ stage 'generated files' generated_files
 stage 'docs' docs
 stage 'tests' tests
 stage 'interop' scripts/interop.sh
+stage 'loom' scripts/loom.sh
 stage 'knip' npx knip
 stage 'demo' demo
 stage 'package' package

@@ -8,7 +8,11 @@ readonly LOGS=target/deep
 
 stage 'property' make --no-print-directory property
 stage 'hostile' make --no-print-directory hostile
+stage 'tsan' make --no-print-directory tsan
+stage 'asan' make --no-print-directory asan
 stage 'crash' make --no-print-directory crash
+stage 'loom' make --no-print-directory loom
+stage 'loom mutants' make --no-print-directory loom-mutants
 stage 'fuzz' make --no-print-directory fuzz
 stage 'interop' make --no-print-directory interop-deep
 stage 'mutants' make --no-print-directory mutants

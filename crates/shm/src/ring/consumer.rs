@@ -98,8 +98,9 @@ impl Consumer {
     /// Looks whether the shared tail says anything new. The value is only compared, so it need not be checked: a lie
     /// is met by [`Consumer::next`].
     pub(crate) fn has_data(&self, region: &impl Access) -> bool {
-        // Acquire: partner is the producer's release store of the tail (producer.rs, `publish`).
-        self.has_cached_data() || region.word(self.slot, Word::Tail).load(Ordering::Acquire) != self.position
+        // Relaxed: nothing is read on the strength of it. Who comes for the data loads the tail again (`refresh`), and a
+        // later load of the same word never sees an older value. Before a sleep the fence of `begin_wait` orders it.
+        self.has_cached_data() || region.word(self.slot, Word::Tail).load(Ordering::Relaxed) != self.position
     }
 
     /// The same without a look at the segment.

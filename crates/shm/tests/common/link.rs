@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use eipc_shm::doorbell::{self, Received, Rung, peer_credentials, receive, send_nonblocking, send_with_fd};
 use eipc_shm::{
-    ALL_LANES, Capacities, Created, Direction, Inbound, Lane, Offer, Outbound, Reply, Segment, SegmentKind,
+    ALL_LANES, Capacities, Created, Direction, Inbound, Lane, Offer, Outbound, Region, Reply, Segment,
+    SegmentKind,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
@@ -73,11 +74,12 @@ pub(crate) fn accept(listener: &OwnedFd) -> OwnedFd {
     doorbell::accept(listener.as_fd()).unwrap().unwrap()
 }
 
-pub(crate) struct Link<S: Segment> {
+pub(crate) struct Link<R: Region> {
     socket: OwnedFd,
-    ended: bool,
-    pub(crate) inbound: Inbound<S>,
-    pub(crate) outbound: Outbound<S>,
+    /// Whether the peer's end of stream was read.
+    pub(crate) ended: bool,
+    pub(crate) inbound: Inbound<R>,
+    pub(crate) outbound: Outbound<R>,
     /// How often this side slept for data and was woken.
     pub(crate) wakes: u64,
     /// How often this side rang.
@@ -98,15 +100,7 @@ impl<S: Segment> Link<S> {
             Role::Server => (Self::offer(&socket)?, Direction::ClientToServer),
             Role::Client => (Self::take(&socket)?, Direction::ServerToClient),
         };
-        Some(Self {
-            socket,
-            ended: false,
-            inbound: Inbound::new(region.clone(), reads, SHORTEST).unwrap(),
-            outbound: Outbound::new(region, reads.reverse()).unwrap(),
-            wakes: 0,
-            rings: 0,
-            space_waits: 0,
-        })
+        Some(Self::over(region, socket, reads))
     }
 
     fn offer(socket: &OwnedFd) -> Option<S> {
@@ -130,6 +124,21 @@ impl<S: Segment> Link<S> {
             Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe, "{error}"),
         }
         Some(region)
+    }
+}
+
+impl<R: Region> Link<R> {
+    /// Takes the seats of one side of a segment.
+    pub(crate) fn over(region: R, socket: OwnedFd, reads: Direction) -> Self {
+        Self {
+            socket,
+            ended: false,
+            inbound: Inbound::new(region.clone(), reads, SHORTEST).unwrap(),
+            outbound: Outbound::new(region, reads.reverse()).unwrap(),
+            wakes: 0,
+            rings: 0,
+            space_waits: 0,
+        }
     }
 
     pub(crate) fn ring(&mut self) {
