@@ -1,6 +1,8 @@
 /**
  * The public API of eipc. Names only; everything is made elsewhere.
  */
+export { certificateFingerprint, developmentCertificate } from './certificate.js';
+export type { DevelopmentCertificate, DevelopmentCertificateOptions, Pem } from './certificate.js';
 export { ClientEndpoint, connect } from './client.js';
 export type { CloseReason } from './close-reason.js';
 export { jsonCodec, msgpackCodec } from './codec.js';
@@ -99,7 +101,9 @@ export type { SchemaIssue, SchemaResult, StandardSchema } from './schema.js';
 export { listen, Server, ServerEndpoint } from './server.js';
 export type { EndpointStats, PerLane, ServerStats } from './stats.js';
 export type { Suite } from './suites.js';
+export type { TlsOptions } from './tls-options.js';
 export type { TransportName } from './transport/address.js';
 export type { Connection, Transport } from './transport/connection.js';
-export { memory, tcp, unix } from './transport/stream-transport.js';
+export { memory, tcp, tls, unix } from './transport/stream-transport.js';
+export type { TlsStatus } from './transport/tls-channel.js';
 export type { PeerTransport } from './transport/transport.js';

@@ -3,8 +3,7 @@
  */
 import { Endpoint, Opened } from './endpoint.js';
 import type { EndpointSetup } from './endpoint.js';
-import { errorFromValue, nativeError } from './errors.js';
-import type { EipcError } from './errors.js';
+import { EipcError, errorFromValue, nativeError } from './errors.js';
 import { macSetup } from './mac.js';
 import { NativeServer } from './native.js';
 import type { NativeAddress } from './native.js';
@@ -16,6 +15,8 @@ import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';
 import { suiteNumbers } from './suites.js';
 import { ThreadBound } from './thread-bound.js';
+import type { TlsSettings } from './tls-options.js';
+import { tlsServerSettings, tlsSettings } from './tls-options.js';
 import { parseAddress, requireSupported } from './transport/address.js';
 import type { SupportedAddress } from './transport/address.js';
 import type { Connection } from './transport/connection.js';
@@ -75,8 +76,9 @@ export async function listen(address: string | readonly string[], options: Liste
   for (const target of addresses) checkTransportOptions(target, settings, hasCapacities);
   checkV1Addresses(addresses, settings);
   const suites = addresses.map((target) => suiteNumbers(options.suites, target, settings.dangerousPlaintext));
+  const tls = tlsSettings(options.tls, addresses, tlsServerSettings);
   settings.signal?.throwIfAborted();
-  const server = new Server(settings);
+  const server = new Server(settings, tls);
   try {
     for (const [index, target] of addresses.entries()) await server.bind(target, suites[index] ?? []);
     settings.signal?.throwIfAborted();
@@ -95,6 +97,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   /** Resolves when the server was closed and its last endpoint is gone. */
   readonly closed: Promise<void>;
   readonly #settings: ServerSettings;
+  readonly #tls: TlsSettings | undefined;
   readonly #native: NativeServer;
   readonly #acceptors: Acceptor[] = [];
   readonly #endpoints = new Set<ServerEndpoint>();
@@ -113,12 +116,17 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   #closing: Promise<void> | undefined;
 
   /** @internal */
-  constructor(settings: ServerSettings) {
+  constructor(settings: ServerSettings, tls: TlsSettings | undefined) {
     super('a server');
     this.#settings = settings;
+    this.#tls = tls;
     this.#native = nativeServer(settings);
     this.router = settings.router;
-    this.#handshaking = new Unauthenticated(settings.maxUnauthenticated, (link, crowding) => this.#cut(link, crowding));
+    // Half of it is for one source, and has to hold one.
+    const least = tls === undefined ? 1 : 2 * TLS_WEIGHT;
+    this.#handshaking = new Unauthenticated(Math.max(settings.maxUnauthenticated, least), (link, crowding) =>
+      this.#cut(link, crowding),
+    );
     let resolveClosed: () => void = () => {};
     this.closed = new Promise((resolve) => {
       resolveClosed = resolve;
@@ -181,11 +189,13 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
    * @internal
    */
   async bind(address: SupportedAddress, suites: number[]): Promise<void> {
-    const native = this.#native.address({ suites, sharedMemory: address.transport === 'shm' });
+    const { transport } = address;
+    const native = this.#native.address({ suites, sharedMemory: transport === 'shm', tls: transport === 'tls' });
     const acceptor = await openAcceptor(
       address,
       (connection) => this.#accept(connection, address, native),
       (error) => this.#log('error', 'accept-failed', error.message, address.text, error),
+      { settings: this.#tls, timeout: this.#settings.handshakeTimeout },
     );
     this.#acceptors.push(acceptor);
   }
@@ -221,11 +231,13 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
         const error =
           outcome.code === 0
             ? undefined
-            : errorFromValue(outcome.code, outcome.context, cause === undefined ? undefined : { cause });
+            : cause instanceof EipcError // of a transport, which says more than that the connection ended
+              ? cause
+              : errorFromValue(outcome.code, outcome.context, cause === undefined ? undefined : { cause });
         this.#log('warn', 'handshake-failed', `the handshake with ${connection.from} failed`, address.text, error);
       },
     });
-    this.#handshaking.add(link, connection.source);
+    this.#handshaking.add(link, connection.source, address.transport === 'tls' ? TLS_WEIGHT : 1);
   }
 
   #cut(link: Link, crowding: Crowding): void {
@@ -303,6 +315,9 @@ function nativeServer(settings: ServerSettings): NativeServer {
     throw nativeError(error, 'these services cannot be served');
   }
 }
+
+/** As how many connections one counts that has OpenSSL's state of a handshake to it (docs/decisions/0009 has the figures). */
+const TLS_WEIGHT = 4;
 
 /** Why a connection was closed before its handshake: the counter that counts it. */
 type Refusal = 'refusedUsers' | 'refusedConnections' | 'refusedSources';

@@ -90,6 +90,7 @@ const COMMON_NAMES = [
   'requestTimeout',
   'handshakeTimeout',
   'heartbeat',
+  'tls',
   'logger',
   'signal',
 ];

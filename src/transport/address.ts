@@ -35,10 +35,13 @@ export type Address =
   | { readonly transport: 'memory'; readonly name: string; readonly text: string };
 
 /** An address of a transport that this build has. */
-export type SupportedAddress = Exclude<Address, { transport: 'tls' | 'pipe' }>;
+export type SupportedAddress = Exclude<Address, { transport: 'pipe' }>;
 /** An address behind which there is the path of a socket. */
 export type PathAddress = Extract<Address, { transport: 'unix' | 'shm' }>;
 export type TcpAddress = Extract<Address, { transport: 'tcp' }>;
+export type TlsAddress = Extract<Address, { transport: 'tls' }>;
+/** An address of a port of a machine. */
+export type NetworkAddress = TcpAddress | TlsAddress;
 export type MemoryAddress = Extract<Address, { transport: 'memory' }>;
 
 const NAME = /^[a-z0-9._-]{1,64}$/;
@@ -88,9 +91,9 @@ export function parseAddress(text: string): Address {
  */
 export function requireSupported(address: Address): SupportedAddress {
   const isWindows = process.platform === 'win32';
-  const others = isWindows ? 'tcp://127.0.0.1:port' : 'shm:NAME, unix:/path or tcp://host:port';
+  const others = isWindows ? 'tcp://127.0.0.1:port' : 'shm:NAME, unix:/path, tcp://host:port or tls://host:port';
   const { transport, text } = address;
-  if (transport === 'tls' || transport === 'pipe')
+  if (transport === 'pipe')
     throw new RangeError(`${text}: the transport '${transport}' is not available yet in this build; use ${others}`);
   if (isWindows && (transport === 'shm' || transport === 'unix'))
     throw makeError(

@@ -2,10 +2,12 @@
  * From an address to a link: the one place that knows how to reach an address, and which session goes with which transport.
  */
 import type { EipcError } from '../errors.js';
+import { makeError } from '../errors.js';
 import { ShmSession, StreamSession, threadPoller } from '../native.js';
 import type { NativeAddress, NativeClientOptions, NativeV1Client, UnixSocket } from '../native.js';
 import type { WaitStrategy } from '../options.js';
 import type { Settings } from '../settings.js';
+import type { TlsSettings } from '../tls-options.js';
 import type { SupportedAddress } from './address.js';
 import { socketPath } from './address.js';
 import type { ByteStream } from './byte-stream.js';
@@ -14,6 +16,7 @@ import { connectMemory, MemoryAcceptor } from './memory.js';
 import { ShmLink } from './shm.js';
 import { StreamLink } from './stream.js';
 import { connectTcp, TcpAcceptor } from './tcp.js';
+import { connectTls, listenTls } from './tls.js';
 import type { Credentials, Link, LinkObserver, PeerTransport } from './transport.js';
 import { connectUnix, UnixAcceptor } from './unix.js';
 
@@ -51,17 +54,21 @@ const WAIT_NUMBERS: Readonly<Record<WaitStrategy, number>> = { adaptive: 0, park
 /**
  * Connects to an address within the time.
  *
+ * @param tls - for an address of TLS
  * @throws TransportError naming the address and the remedy, TimeoutError, RangeError for port 0, and the signal's reason
  */
 export async function openConnection(
   address: SupportedAddress,
   timeout: number,
   signal: AbortSignal | undefined,
+  tls?: TlsSettings,
 ): Promise<RawConnection> {
   signal?.throwIfAborted();
   switch (address.transport) {
     case 'tcp':
       return connectTcp(address, timeout, signal);
+    case 'tls':
+      return connectTls(address, required(tls, address), timeout, signal);
     case 'memory':
       return connectMemory(address);
     default:
@@ -72,16 +79,20 @@ export async function openConnection(
 /**
  * Listens at an address. `onConnection` gets each connection; `onError` what went wrong with one.
  *
+ * @param tls - for an address of TLS, and how many milliseconds its handshakes have
  * @throws TransportError `EIPC_ADDRESS_IN_USE` when another server listens there, otherwise naming the remedy
  */
 export async function openAcceptor(
   address: SupportedAddress,
   onConnection: (connection: RawConnection) => void,
   onError: (error: EipcError) => void,
+  tls?: { readonly settings: TlsSettings | undefined; readonly timeout: number },
 ): Promise<Acceptor> {
   switch (address.transport) {
     case 'tcp':
       return TcpAcceptor.bind(address, onConnection, onError);
+    case 'tls':
+      return listenTls(address, required(tls?.settings, address), tls?.timeout ?? 0, onConnection, onError);
     case 'memory':
       return new MemoryAcceptor(address, onConnection);
     default:
@@ -105,7 +116,8 @@ export function startClientLink(
       ShmSession.client(threadPoller(), socket, options, wait, onEvent),
     );
   }
-  return startStream(connection, address.transport, StreamSession.client(options), settings, observer);
+  const session = StreamSession.client(bound(connection, options));
+  return startStream(connection, address.transport, session, settings, observer);
 }
 
 /** Starts the server's side of a handshake over a connection, which the link then owns. */
@@ -179,6 +191,17 @@ export function startStream(
 /** Returns the bytes of a connection that has no session. */
 export function streamOf({ carrier }: RawConnection): ByteStream {
   return isUnixSocket(carrier) ? SocketStream.ofDescriptor(carrier.takeFd()) : carrier;
+}
+
+/** Binds a client's handshake to the TLS it goes through. */
+function bound({ carrier }: RawConnection, options: NativeClientOptions): NativeClientOptions {
+  const channel = isUnixSocket(carrier) ? undefined : carrier.channel;
+  return channel === undefined ? options : { ...options, tlsExporter: channel.exporter };
+}
+
+function required(tls: TlsSettings | undefined, { text }: SupportedAddress): TlsSettings {
+  if (tls === undefined) throw makeError('EIPC_INTERNAL', `${text}: nothing says whom to believe`);
+  return tls;
 }
 
 /** Tells the two apart by what they do: the addon of Windows has no class to compare with. */

@@ -4,13 +4,14 @@
  */
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction, Server, Socket, TcpSocketConnectOpts } from 'node:net';
-import { createServer, isIPv6 } from 'node:net';
+import { connect, createServer, isIPv6 } from 'node:net';
 
 import { abortReason } from '../deadlines.js';
 import type { EipcError } from '../errors.js';
 import { makeError, nativeError, systemCode } from '../errors.js';
-import type { TcpAddress } from './address.js';
+import type { NetworkAddress, TcpAddress, TlsAddress } from './address.js';
 import { hostAndPort } from './address.js';
+import type { ByteStream } from './byte-stream.js';
 import { HALF_OPEN, SocketStream } from './byte-stream.js';
 import type { Acceptor, RawConnection } from './open.js';
 
@@ -39,12 +40,8 @@ export async function connectTcp(
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<RawConnection> {
-  if (address.port === 0)
-    throw new RangeError(`${address.text}: port 0 is for listening; connect to the port that server.addresses names`);
-  const options: TcpSocketConnectOpts = { host: address.host, port: address.port, ...SOCKET_OPTIONS };
-  if (address.host === 'localhost') options.lookup = lookupLocalhost;
-  const { stream, socket } = SocketStream.connecting(options);
-  await connected(socket, address, timeout, signal);
+  const { stream, socket } = SocketStream.connecting(connectOptions(address));
+  await connected(socket, address, timeout, signal, 'connect', connectError);
   return {
     carrier: stream,
     credentials: undefined,
@@ -53,6 +50,17 @@ export async function connectTcp(
     from: address.text,
     close: () => stream.destroy(),
   };
+}
+
+/** Connects a socket for TLS to take over. It is paused. */
+export async function connectSocket(
+  address: TlsAddress,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<Socket> {
+  const socket = connect({ ...connectOptions(address), ...HALF_OPEN }).pause();
+  await connected(socket, address, timeout, signal, 'connect', connectError);
+  return socket;
 }
 
 /** Listens at a port. */
@@ -68,12 +76,14 @@ export class TcpAcceptor implements Acceptor {
   /**
    * Binds the port. `localhost` is 127.0.0.1; a name is bound at the first address it has.
    *
+   * @param carry - makes the stream of an accepted socket, which is paused
    * @throws TransportError `EIPC_ADDRESS_IN_USE` when the port is taken, otherwise naming the remedy
    */
   static async bind(
-    address: TcpAddress,
+    address: NetworkAddress,
     onConnection: (connection: RawConnection) => void,
     onError: (error: EipcError) => void,
+    carry: (socket: Socket, from: string) => ByteStream = (socket) => SocketStream.ofPaused(socket),
   ): Promise<TcpAcceptor> {
     const server = createServer({ ...SOCKET_OPTIONS, ...HALF_OPEN, pauseOnConnect: true });
     await new Promise<void>((resolve, reject) => {
@@ -88,7 +98,7 @@ export class TcpAcceptor implements Acceptor {
     server.removeAllListeners('error').on('error', failed);
     server.on('connection', (socket) => {
       try {
-        accept(socket, onConnection);
+        accept(socket, address.transport, carry, onConnection);
       } catch (cause) {
         socket.destroy();
         failed(cause);
@@ -97,7 +107,7 @@ export class TcpAcceptor implements Acceptor {
     const bound = server.address();
     // A string stands for a path, null for a server that does not listen: neither is one that just bound a port.
     if (bound === null || typeof bound === 'string') throw makeError('EIPC_INTERNAL', `${address.text} has no port`);
-    return new TcpAcceptor(server, hostAndPort('tcp', bound.address, bound.port));
+    return new TcpAcceptor(server, hostAndPort(address.transport, bound.address, bound.port));
   }
 
   ref(): void {
@@ -130,15 +140,27 @@ export function sourceOf(remoteAddress: string): string {
   return `${network.join(':')}::/64`;
 }
 
-function accept(socket: Socket, onConnection: (connection: RawConnection) => void): void {
+function connectOptions(address: NetworkAddress): TcpSocketConnectOpts {
+  if (address.port === 0)
+    throw new RangeError(`${address.text}: port 0 is for listening; connect to the port that server.addresses names`);
+  const options: TcpSocketConnectOpts = { host: address.host, port: address.port, ...SOCKET_OPTIONS };
+  return address.host === 'localhost' ? { ...options, lookup: lookupLocalhost } : options;
+}
+
+function accept(
+  socket: Socket,
+  transport: 'tcp' | 'tls',
+  carry: (socket: Socket, from: string) => ByteStream,
+  onConnection: (connection: RawConnection) => void,
+): void {
   const { remoteAddress, remotePort } = socket;
   // A peer that is gone already has no address; nothing it sent would be answered.
   if (remoteAddress === undefined || remotePort === undefined) {
     socket.destroy();
     return;
   }
-  const stream = SocketStream.ofAccepted(socket);
-  const from = hostAndPort('tcp', remoteAddress, remotePort);
+  const from = hostAndPort(transport, remoteAddress, remotePort);
+  const stream = carry(socket, from);
   onConnection({
     carrier: stream,
     credentials: undefined,
@@ -149,17 +171,20 @@ function accept(socket: Socket, onConnection: (connection: RawConnection) => voi
   });
 }
 
-function connected(
+/** Waits for the event that says that a socket is there. `explain` makes the error of one that fails instead. */
+export function connected(
   socket: Socket,
-  address: TcpAddress,
+  address: NetworkAddress,
   timeout: number,
   signal: AbortSignal | undefined,
+  event: 'connect' | 'secureConnect',
+  explain: (cause: unknown, address: NetworkAddress) => EipcError,
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: Error): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
-      socket.off('connect', settle).off('error', onError);
+      socket.off(event, onEvent).off('error', onError);
       if (error === undefined) {
         resolve();
         return;
@@ -167,7 +192,8 @@ function connected(
       socket.destroy();
       reject(error);
     };
-    const onError = (cause: unknown): void => settle(connectError(cause, address));
+    const onEvent = (): void => settle();
+    const onError = (cause: unknown): void => settle(explain(cause, address));
     const onAbort = (): void => {
       if (signal !== undefined) settle(abortReason(signal));
     };
@@ -181,7 +207,7 @@ function connected(
         ),
       timeout,
     );
-    socket.once('connect', () => settle()).once('error', onError);
+    socket.once(event, onEvent).once('error', onError);
     signal?.addEventListener('abort', onAbort);
   });
 }
@@ -191,7 +217,7 @@ const lookupLocalhost: LookupFunction = (_host, options, callback) => {
   else callback(null, '127.0.0.1', 4);
 };
 
-function connectError(cause: unknown, address: TcpAddress): EipcError {
+function connectError(cause: unknown, address: NetworkAddress): EipcError {
   const { host, text } = address;
   switch (systemCode(cause)) {
     case 'ECONNREFUSED':
@@ -228,7 +254,7 @@ function connectError(cause: unknown, address: TcpAddress): EipcError {
   }
 }
 
-function listenError(cause: unknown, address: TcpAddress): EipcError {
+function listenError(cause: unknown, address: NetworkAddress): EipcError {
   const { host, port, text } = address;
   switch (systemCode(cause)) {
     case 'EADDRINUSE':

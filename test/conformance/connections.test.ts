@@ -13,9 +13,11 @@ import {
   ServerEndpoint,
   tcp,
   TimeoutError,
+  tls,
   unix,
 } from '../../src/index.js';
 import type { ClientMacOptions, Connection, ServerMacOptions, Transport } from '../../src/index.js';
+import { EITHER_END } from '../helpers/certificates.js';
 import { QueueConnection } from '../helpers/queue-connection.js';
 
 const key = Buffer.from('secret-key-32bytes!!');
@@ -36,6 +38,7 @@ async function joined(transport: Transport, address: string): Promise<[Connectio
 const WAYS: Readonly<Record<string, Join>> = {
   unix: () => joined(unix(), `unix:${join(folder, `s${(count += 1)}`)}`),
   tcp: () => joined(tcp(), 'tcp://127.0.0.1:0'),
+  tls: () => joined(tls(EITHER_END), 'tls://127.0.0.1:0'),
   memory: () => joined(memory(), `memory:connections${(count += 1)}`),
   custom: () => Promise.resolve(QueueConnection.pair()),
 };
