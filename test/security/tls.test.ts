@@ -184,7 +184,9 @@ describe('a client that must not be believed', () => {
     const refusal = await scene.dial(server, { ...CLIENT_TLS, ...certificate }).catch((error: unknown) => error);
     expect(refusal).toBeInstanceOf(EipcError);
     await expect.poll(() => server.stats()).toMatchObject({ authenticated: 0, handshaking: 0, handshakeFailures: 1 });
-    expect(scene.failures()).toEqual([{ code: expect.stringMatching(/^EIPC_/), text: expect.stringMatching(text) }]);
+    expect(scene.failures()).toEqual([
+      { code: expect.stringMatching(/^EIPC_/) as string, text: expect.stringMatching(text) as string },
+    ]);
   });
 
   it.each<[string, TlsOptions]>([
@@ -221,7 +223,7 @@ describe('a client that must not be believed', () => {
     });
     await expect
       .poll(() => scene.failures())
-      .toEqual([{ code: 'EIPC_HANDSHAKE_FAILED', text: expect.stringMatching(/does not offer TLS 1\.3/) }]);
+      .toEqual([{ code: 'EIPC_HANDSHAKE_FAILED', text: expect.stringMatching(/does not offer TLS 1\.3/) as string }]);
   });
 
   it('and speaks no TLS gets no answer of EIPC', async () => {
@@ -233,7 +235,9 @@ describe('a client that must not be believed', () => {
     expect((await answer).includes('EIPC')).toBe(false);
     await expect
       .poll(() => scene.failures())
-      .toEqual([{ code: 'EIPC_TRANSPORT', text: expect.stringMatching(/is no TLS; use tls:\/\/ at both ends/) }]);
+      .toEqual([
+        { code: 'EIPC_TRANSPORT', text: expect.stringMatching(/is no TLS; use tls:\/\/ at both ends/) as string },
+      ]);
   });
 });
 
@@ -248,7 +252,7 @@ describe('somebody who ends TLS between the two', () => {
     expect(Buffer.concat(read).toString('latin1')).toContain(SERVICE_ID);
     await expect
       .poll(() => scene.failures())
-      .toEqual([{ code: 'EIPC_HANDSHAKE_FAILED', text: expect.stringMatching(/channel binding differs/) }]);
+      .toEqual([{ code: 'EIPC_HANDSHAKE_FAILED', text: expect.stringMatching(/channel binding differs/) as string }]);
     expect(server.stats()).toMatchObject({ authenticated: 0 });
     // The same client gets in where nobody is between.
     expect((await scene.dial(server)).state).toBe('open');
@@ -305,7 +309,7 @@ describe('the binding of a hello', () => {
     client.sendFrame(client.clientHello);
     expect(await answer).toEqual(withPrefix(plainAlert(1)));
     expect(scene.failures()).toEqual([
-      { code: 'EIPC_HANDSHAKE_FAILED', text: expect.stringMatching(/channel binding differs/) },
+      { code: 'EIPC_HANDSHAKE_FAILED', text: expect.stringMatching(/channel binding differs/) as string },
     ]);
     expect(server.stats().authenticated).toBe(0);
   });
