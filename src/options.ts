@@ -170,8 +170,8 @@ export interface ListenOptions extends CommonOptions {
   readonly maxConnections?: number;
   /**
    * Connections in their handshake at most, 1 … 65 536, and half as many from one source on a network; beyond, the oldest is cut and counted.
-   * Those whose hello was good stay: of each key there are at most 32. One over `tls` counts as four, since that is the memory it takes,
-   * and of those there is room for two at least. Default 1 024.
+   * Those whose hello was good stay: of each key there are at most 32. Over `tls` each takes some 60 KiB once it
+   * has begun its handshake. Default 1 024.
    */
   readonly maxUnauthenticated?: number;
   /** Accept clients that do without X25519, such as small devices. Default false. */

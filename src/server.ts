@@ -122,11 +122,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     this.#tls = tls;
     this.#native = nativeServer(settings);
     this.router = settings.router;
-    // Half of it is for one source, and has to hold one.
-    const least = tls === undefined ? 1 : 2 * TLS_WEIGHT;
-    this.#handshaking = new Unauthenticated(Math.max(settings.maxUnauthenticated, least), (link, crowding) =>
-      this.#cut(link, crowding),
-    );
+    this.#handshaking = new Unauthenticated(settings.maxUnauthenticated, (link, crowding) => this.#cut(link, crowding));
     let resolveClosed: () => void = () => {};
     this.closed = new Promise((resolve) => {
       resolveClosed = resolve;
@@ -237,7 +233,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
         this.#log('warn', 'handshake-failed', `the handshake with ${connection.from} failed`, address.text, error);
       },
     });
-    this.#handshaking.add(link, connection.source, address.transport === 'tls' ? TLS_WEIGHT : 1);
+    this.#handshaking.add(link, connection.source);
   }
 
   #cut(link: Link, crowding: Crowding): void {
@@ -315,9 +311,6 @@ function nativeServer(settings: ServerSettings): NativeServer {
     throw nativeError(error, 'these services cannot be served');
   }
 }
-
-/** As how many connections one counts that has OpenSSL's state of a handshake to it (docs/decisions/0009 has the figures). */
-const TLS_WEIGHT = 4;
 
 /** Why a connection was closed before its handshake: the counter that counts it. */
 type Refusal = 'refusedUsers' | 'refusedConnections' | 'refusedSources';

@@ -26,8 +26,6 @@ export type Crowding = 'refusedUnauthenticated' | 'refusedSources';
 interface Place {
   readonly link: Link;
   readonly source: string | undefined;
-  /** As how many it counts. */
-  readonly weight: number;
   /** The turn of the loop it came in. */
   readonly turn: number;
   /** Whether its hello was good, so that it holds a key. */
@@ -45,9 +43,7 @@ export class Unauthenticated {
   readonly #sourceLimit: number;
   readonly #cut: (link: Link, crowding: Crowding) => void;
   readonly #places = new Map<Link, Place>();
-  /** The weight of all. */
-  #weight = 0;
-  /** The weight of those from each source; those without one are a source as well. */
+  /** How many there are from each source; those without one are a source as well. */
   readonly #sources = new Map<string | undefined, number>();
   readonly #spenders = new Map<string, Spender>();
   #turn = 0;
@@ -82,18 +78,14 @@ export class Unauthenticated {
     }
   }
 
-  /**
-   * Takes a link in. If that makes too many, others go as soon as they have had their chance to say who they are.
-   *
-   * @param weight - as how many it counts, by what it costs to keep
-   */
-  add(link: Link, source: string | undefined, weight: number): void {
-    this.#places.set(link, { link, source, weight, turn: this.#turn, isRecognised: false });
-    this.#weight += weight;
-    const ofSource = (this.#sources.get(source) ?? 0) + weight;
+  /** Takes a link in. If that makes too many, others go as soon as they have had their chance to say who they are. */
+  add(link: Link, source: string | undefined): void {
+    this.#places.set(link, { link, source, turn: this.#turn, isRecognised: false });
+    const ofSource = (this.#sources.get(source) ?? 0) + 1;
     this.#sources.set(source, ofSource);
-    if (this.#weight > MAX_CROWD * this.#limit) this.#cutOldest();
-    if (this.#weight > this.#limit || (source !== undefined && ofSource > this.#sourceLimit)) this.#makeRoomLater();
+    if (this.#places.size > MAX_CROWD * this.#limit) this.#cutOldest();
+    else if (this.#places.size > this.#limit || (source !== undefined && ofSource > this.#sourceLimit))
+      this.#makeRoomLater();
   }
 
   /** The hello of a link was good. How many of those there may be for one key is up to native code. */
@@ -106,10 +98,9 @@ export class Unauthenticated {
   delete(link: Link): { readonly source: string | undefined } | undefined {
     const place = this.#places.get(link);
     if (place === undefined) return undefined;
-    const { source, weight } = place;
+    const { source } = place;
     this.#places.delete(link);
-    this.#weight -= weight;
-    const left = (this.#sources.get(source) ?? 0) - weight;
+    const left = (this.#sources.get(source) ?? 0) - 1;
     if (left > 0) this.#sources.set(source, left);
     else this.#sources.delete(source);
     return { source };
@@ -145,22 +136,21 @@ export class Unauthenticated {
       else ofSource.push(place);
     }
     let isCrowded = false;
-    for (const source of this.#sources.keys()) {
-      if (source === undefined) continue;
-      const isTooMuch = (): boolean => (this.#sources.get(source) ?? 0) > this.#sourceLimit;
-      const places = silent.get(source);
-      for (let place; isTooMuch() && (place = places?.shift()) !== undefined;) this.#remove(place, 'refusedSources');
-      isCrowded ||= isTooMuch();
+    for (const [source, count] of this.#sources) {
+      const excess = source === undefined ? 0 : Math.max(0, count - this.#sourceLimit);
+      const gone = silent.get(source)?.splice(0, excess) ?? [];
+      for (const place of gone) this.#remove(place, 'refusedSources');
+      isCrowded ||= gone.length < excess;
     }
-    while (this.#weight > this.#limit) {
+    while (this.#places.size > this.#limit) {
       const place = this.#largest(silent)?.shift();
       if (place === undefined) break;
       this.#remove(place, 'refusedUnauthenticated');
     }
-    return hasNewcomers && (isCrowded || this.#weight > this.#limit);
+    return hasNewcomers && (isCrowded || this.#places.size > this.#limit);
   }
 
-  /** Returns those of the source that has the most. */
+  /** Returns those of the source that has the most places. */
   #largest(silent: ReadonlyMap<string | undefined, Place[]>): Place[] | undefined {
     let largest: Place[] | undefined;
     let most = 0;
@@ -171,11 +161,11 @@ export class Unauthenticated {
     return largest;
   }
 
-  /** Cuts the oldest until no more are there than a crowd may have. */
   #cutOldest(): void {
     for (const place of this.#places.values()) {
-      if (this.#weight <= MAX_CROWD * this.#limit) return;
-      if (!place.isRecognised) this.#remove(place, 'refusedUnauthenticated');
+      if (place.isRecognised) continue;
+      this.#remove(place, 'refusedUnauthenticated');
+      return;
     }
   }
 

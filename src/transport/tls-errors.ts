@@ -75,14 +75,7 @@ export function tlsError(cause: unknown, address: string): EipcError | undefined
   const alert = ALERTS[code];
   if (alert !== undefined)
     return makeError('EIPC_HANDSHAKE_FAILED', `${address}: the other end refuses TLS: ${alert}`, { cause });
-  if (NO_TLS.has(code))
-    return makeError(
-      'EIPC_TRANSPORT',
-      `${address}: what the other end sends is no TLS; use tls:// at both ends or at neither`,
-      {
-        cause,
-      },
-    );
+  if (NO_TLS.has(code)) return noTls(address, { cause });
   if (OTHER_VERSION.has(code))
     return makeError(
       'EIPC_HANDSHAKE_FAILED',
@@ -92,4 +85,13 @@ export function tlsError(cause: unknown, address: string): EipcError | undefined
       },
     );
   return undefined;
+}
+
+/** Makes the error of an end that hears something else than TLS. */
+export function noTls(address: string, options?: { readonly cause: unknown }): EipcError {
+  return makeError(
+    'EIPC_TRANSPORT',
+    `${address}: what the other end sends is no TLS; use tls:// at both ends or at neither`,
+    options,
+  );
 }

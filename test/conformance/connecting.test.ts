@@ -170,8 +170,7 @@ describe('connecting', () => {
 
     // The attacker connects as often as it likes and says nothing.
     it('connections that say nothing make room for one that does, the oldest first', async () => {
-      // One of TLS costs as much as four others, and counts as much.
-      const server = await scene.serve({ maxUnauthenticated: scene.transport === 'tls' ? 16 : 4 });
+      const server = await scene.serve({ maxUnauthenticated: 4 });
       const silent: RawConnection[] = [];
       for (let n = 0; n < 5; n += 1) silent.push(await connectSilently(addressOf(server)));
       scene.closeLater({ close: () => Promise.resolve(silent.forEach((connection) => connection.close())) });

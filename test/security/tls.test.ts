@@ -349,6 +349,22 @@ describe('a handshake that is never finished', () => {
     await expect.poll(() => server.stats()).toMatchObject({ handshaking: 0, handshakeFailures: 1, authenticated: 1 });
   });
 
+  it.each([
+    ['is no TLS', Buffer.from([0, 0, 0, 100])],
+    ['is of another kind', Buffer.from([23, 3, 3, 0, 10])],
+    ['has another version', Buffer.from([22, 2, 0])],
+    ['is larger than a first record may be', Buffer.from([22, 3, 1, 0x10, 0x01])],
+    ['is empty', Buffer.from([22, 3, 1, 0, 0])],
+  ])('whose beginning %s is over with it, and says so', async (_, bytes) => {
+    const server = await scene.serve();
+    const socket = await scene.plain(server);
+    for (const byte of bytes) socket.write(Buffer.of(byte));
+    await toItsEnd(socket);
+    expect(scene.failures()).toEqual([
+      { code: 'EIPC_TRANSPORT', text: expect.stringMatching(/is no TLS; use tls:/) as string },
+    ]);
+  });
+
   it('nor is one of EIPC inside a finished one of TLS', async () => {
     const server = await scene.serve(SERVER_TLS, { handshakeTimeout: 300 });
     await toItsEnd(await scene.stranger(server));

@@ -15,10 +15,10 @@ class Crowd {
     this.places = new Unauthenticated(limit, (link, crowding) => this.cut.push({ link, crowding }));
   }
 
-  add(count: number, source?: string, weight = 1): Link[] {
+  add(count: number, source?: string): Link[] {
     return Array.from({ length: count }, () => {
       const link = {} as Link;
-      this.places.add(link, source, weight);
+      this.places.add(link, source);
       return link;
     });
   }
@@ -47,30 +47,6 @@ describe('connections that have proven nothing', () => {
       { link: second, crowding: 'refusedUnauthenticated' },
     ]);
     expect(crowd.places.size).toBe(3);
-  });
-
-  it('one that costs more counts as several, at the limit, for its source, and in a crowd', async () => {
-    const crowd = new Crowd(16);
-    const [heavy] = crowd.add(4, undefined, 4) as [Link];
-    await crowd.wait();
-    expect(crowd.cut).toEqual([]);
-    crowd.add(1);
-    await crowd.wait();
-    expect(crowd.cut).toEqual([{ link: heavy, crowding: 'refusedUnauthenticated' }]);
-
-    const ofOne = new Crowd(16);
-    const [first] = ofOne.add(3, '10.0.0.1', 4) as [Link];
-    await ofOne.wait();
-    expect(ofOne.cut).toEqual([{ link: first, crowding: 'refusedSources' }]);
-
-    // Twice the limit is the most, whatever might still be said; what is light goes by the dozen for what is heavy.
-    const mixed = new Crowd(16);
-    const light = mixed.add(32);
-    const [last] = mixed.add(1, undefined, 4) as [Link];
-    expect(mixed.cut.map(({ link }) => link)).toEqual(light.slice(0, 4));
-    mixed.places.delete(last);
-    await mixed.wait();
-    expect(mixed.places.size).toBe(16);
   });
 
   it('nobody goes before what it brought along was read', async () => {
