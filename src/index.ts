@@ -13,7 +13,8 @@ export { decrypt, encrypt } from './encryption.js';
 export { Endpoint } from './endpoint.js';
 export type { EndpointEvent } from './endpoint-events.js';
 export { optionsFromEnvironment } from './environment.js';
-export type { EnvironmentOptions, EnvironmentSource, EnvironmentTls } from './environment.js';
+export type { EnvironmentOptions, EnvironmentSource } from './environment.js';
+export type { EnvironmentTls } from './environment-tls.js';
 export type { EventType } from './event-type.js';
 export {
   AuthError,

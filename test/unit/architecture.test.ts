@@ -84,6 +84,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     files: [
       'client.ts',
       'environment.ts',
+      'environment-tls.ts',
       'dialler.ts',
       'heartbeat-sender.ts',
       'mac.ts',

@@ -17,6 +17,8 @@ Examples:
   $ eipc listen shm:eai --key eni.min.key
   $ eipc listen tcp://127.0.0.1:0 --key eni.min.key --capability ui:control --json | jq .payload
   $ eipc listen unix:/run/eai.sock --key eni.min.key --count 1
+  $ eipc listen tls://0.0.0.0:9443 --key eni.min.key --tls-cert eai.crt --tls-key eai.tls.key --tls-ca ca.crt
+  $ eipc listen tls://localhost:9443 --key eni.min.key --tls-auto-cert
 
 EIPC_SESSION_TTL, EIPC_MAX_CONNECTIONS and the variables of TLS count here as for the original.
 Every request is answered {"status":"ok"} unless --silent is given: nothing is done for it. Text from peers is escaped.
@@ -45,6 +47,10 @@ export function registerListen(program: Command): void {
     .description('Listen for one service, print its messages, and acknowledge its requests.')
     .argument('[address]', `${ADDRESS_HELP} (default: EIPC_LISTEN_ADDR, or tcp://127.0.0.1:9090)`);
   addKeyOptions(command)
+    .option(
+      '--tls-auto-cert',
+      'tls: make a certificate for development; the files of --tls-cert and --tls-key, if named',
+    )
     .option('--capability <names...>', 'what the service may do', [])
     .option('--server-id <id>', 'who this server is', parseServiceId, 'eipc')
     .option('--count <n>', 'end after so many messages', wholeNumber(1, Number.MAX_SAFE_INTEGER))
@@ -57,28 +63,32 @@ export function registerListen(program: Command): void {
 }
 
 async function runListen(given: string | undefined, options: ListenCommandOptions): Promise<number> {
-  const environment = await readEnvironment(options);
+  const environment = await readEnvironment(options, given);
   const { key } = environment;
   const address = given ?? environment.address;
-  const { listen } = await import('../../index.js');
+  const { certificateFingerprint, listen } = await import('../../index.js');
   const { signal, reason, release } = watchInterruption();
   const desk = new Desk(options);
   try {
+    const serving = forAddress(address, environment.listen);
     const services = { [options.service]: { key, capabilities: options.capability } };
     const server = await explained(
       listen(address, {
-        ...forAddress(address, environment.listen),
+        ...serving,
         services,
         serverId: options.serverId,
         router: null,
         signal,
-        logger: ({ level, event, text }) => {
-          if (level !== 'info') desk.note(event, text);
+        logger: ({ level, event, text, error }) => {
+          if (level !== 'info') desk.note(event, error === undefined ? text : `${text}: ${error.message}`);
         },
       }),
     );
     try {
       desk.note('listening', server.addresses.join(', '));
+      const { cert } = ('tls' in serving ? serving.tls : undefined) ?? {};
+      if (cert !== undefined)
+        desk.note('certificate', `clients may pin --tls-fingerprint ${certificateFingerprint(cert)}`);
       const serve = async (): Promise<void> => {
         for await (const endpoint of server) void desk.serve(endpoint);
       };
