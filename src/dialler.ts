@@ -14,7 +14,7 @@ import type { ClientSettings } from './settings.js';
 import { suiteNumbers } from './suites.js';
 import type { TlsSettings } from './tls-options.js';
 import { tlsClientSettings, tlsSettings } from './tls-options.js';
-import type { SupportedAddress } from './transport/address.js';
+import type { Address, TransportName } from './transport/address.js';
 import { openConnection, startClientLink } from './transport/open.js';
 import type { ClientHandshake, RawConnection } from './transport/open.js';
 import { tlsError } from './transport/tls-errors.js';
@@ -33,7 +33,7 @@ type Beginning =
 
 /** Opens sessions with the server at one address. */
 export class Dialler {
-  readonly #target: SupportedAddress;
+  readonly #target: Address;
   readonly #settings: ClientSettings;
   readonly #tls: TlsSettings | undefined;
   readonly #beginning: Beginning;
@@ -42,7 +42,7 @@ export class Dialler {
   readonly #pin: string | undefined;
 
   /** @throws TypeError or RangeError for options that do not go together */
-  constructor(target: SupportedAddress, options: ConnectOptions, settings: ClientSettings) {
+  constructor(target: Address, options: ConnectOptions, settings: ClientSettings) {
     this.#target = target;
     this.#settings = settings;
     this.#serverId = options.serverId;
@@ -118,7 +118,7 @@ export class Dialler {
         },
         failed: (outcome, cause) => {
           signal?.removeEventListener('abort', onAbort);
-          reject(handshakeError(outcome, cause, this.#target.text, handshake));
+          reject(handshakeError(outcome, cause, this.#target, handshake));
         },
       };
       signal?.addEventListener('abort', onAbort);
@@ -128,7 +128,7 @@ export class Dialler {
 }
 
 function v1Beginning(
-  target: SupportedAddress,
+  target: Address,
   { serviceId, key: given }: ConnectOptions,
   settings: ClientSettings,
   { isMacOnly, rules }: NonNullable<ClientSettings['v1']>,
@@ -141,13 +141,26 @@ function v1Beginning(
   return { by: 'handshake', handshake: { protocol: 1, serviceId, key, handshakeTimeout, rules } };
 }
 
-function handshakeError(outcome: Outcome, cause: unknown, address: string, native: ClientHandshake): EipcError {
+function handshakeError(
+  outcome: Outcome,
+  cause: unknown,
+  { transport, text: address }: Address,
+  native: ClientHandshake,
+): EipcError {
   const options = cause === undefined ? undefined : { cause };
   const ofTls = tlsError(cause, address);
   if (ofTls !== undefined) return ofTls;
   const who = native.serverId === undefined ? '' : `, whose server must be '${native.serverId}'`;
   if (outcome.code === 0)
     return makeError('EIPC_CLOSED_BY_PEER', `${address} closed the connection during the handshake`, options);
-  const remedy = `connecting to ${address} as '${native.serviceId}'${who}: check that both ends have the same key for this service id`;
+  const remedy = `connecting to ${address} as '${native.serviceId}'${who}: ${whatToCheck(outcome, transport, native)}`;
   return errorFromValue(outcome.code, outcome.context === '' ? remedy : `${outcome.context}; ${remedy}`, options);
+}
+
+function whatToCheck(outcome: Outcome, transport: TransportName, { protocol }: ClientHandshake): string {
+  const key = 'check that both ends have the same key for this service id';
+  // A server of EIPC/2 that refuses says so; one that only hangs up did not listen. In v1 a wrong key ends like that, too.
+  if (errorFromValue(outcome.code, '').code !== 'EIPC_TRANSPORT') return key;
+  const user = transport === 'unix' || transport === 'shm' ? ', or not let this user in (access)' : '';
+  return `${protocol === 1 ? `${key}; ` : ''}the server may have no room (maxConnections)${user}: its log says`;
 }

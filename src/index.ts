@@ -72,6 +72,7 @@ export type { EndpointState } from './lifecycle.js';
 export { Message, messageTypeFromByte, messageTypeToByte } from './message.js';
 export type { MessageType, PayloadFormat, Priority } from './message.js';
 export type {
+  Access,
   ClientMacOptions,
   CloseOptions,
   CommonOptions,
@@ -105,6 +106,6 @@ export type { Suite } from './suites.js';
 export type { TlsOptions } from './tls-options.js';
 export type { TransportName } from './transport/address.js';
 export type { Connection, Transport } from './transport/connection.js';
-export { memory, tcp, tls, unix } from './transport/stream-transport.js';
+export { memory, pipe, tcp, tls, unix } from './transport/stream-transport.js';
 export type { TlsStatus } from './transport/tls-channel.js';
 export type { PeerTransport } from './transport/transport.js';

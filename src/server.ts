@@ -17,10 +17,11 @@ import { suiteNumbers } from './suites.js';
 import { ThreadBound } from './thread-bound.js';
 import type { TlsSettings } from './tls-options.js';
 import { tlsServerSettings, tlsSettings } from './tls-options.js';
+import { checkAccess, isRefusedUser } from './transport/access.js';
 import { parseAddress, requireSupported } from './transport/address.js';
-import type { SupportedAddress } from './transport/address.js';
+import type { Address } from './transport/address.js';
 import type { Connection } from './transport/connection.js';
-import { checkTransportOptions, isOtherUser, openAcceptor, startServerLink } from './transport/open.js';
+import { checkTransportOptions, openAcceptor, startServerLink } from './transport/open.js';
 import type { Acceptor, RawConnection } from './transport/open.js';
 import { CLOSE_REASON } from './transport/transport.js';
 import type { Link } from './transport/transport.js';
@@ -73,7 +74,10 @@ export async function listen(address: string | readonly string[], options: Liste
   );
   if (addresses.length === 0) throw new RangeError('listen needs at least one address');
   const hasCapacities = Object.values(options.lanes ?? {}).some((lane) => lane.capacity !== undefined);
-  for (const target of addresses) checkTransportOptions(target, settings, hasCapacities);
+  for (const target of addresses) {
+    checkTransportOptions(target, settings, hasCapacities);
+    checkAccess(target, settings.access);
+  }
   checkV1Addresses(addresses, settings);
   const suites = addresses.map((target) => suiteNumbers(options.suites, target, settings.dangerousPlaintext));
   const tls = tlsSettings(options.tls, addresses, tlsServerSettings);
@@ -184,19 +188,19 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
    *
    * @internal
    */
-  async bind(address: SupportedAddress, suites: number[]): Promise<void> {
+  async bind(address: Address, suites: number[]): Promise<void> {
     const { transport } = address;
     const native = this.#native.address({ suites, sharedMemory: transport === 'shm', tls: transport === 'tls' });
     const acceptor = await openAcceptor(
       address,
       (connection) => this.#accept(connection, address, native),
       (error) => this.#log('error', 'accept-failed', error.message, address.text, error),
-      { settings: this.#tls, timeout: this.#settings.handshakeTimeout },
+      { access: this.#settings.access, tls: this.#tls, tlsTimeout: this.#settings.handshakeTimeout },
     );
     this.#acceptors.push(acceptor);
   }
 
-  #accept(connection: RawConnection, address: SupportedAddress, native: NativeAddress): void {
+  #accept(connection: RawConnection, address: Address, native: NativeAddress): void {
     this.#counts.accepted += 1;
     const refusal = this.#refusal(connection);
     if (refusal !== undefined) {
@@ -244,7 +248,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   }
 
   #refusal(connection: RawConnection): Refusal | undefined {
-    if (isOtherUser(connection)) return 'refusedUsers';
+    if (isRefusedUser(connection, this.#settings.access)) return 'refusedUsers';
     if (this.#endpoints.size >= this.#settings.maxConnections) return 'refusedConnections';
     return this.#handshaking.hasSpent(connection.source) ? 'refusedSources' : undefined;
   }
@@ -296,7 +300,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
 }
 
 /** Services of v1 are served at every address that is not shared memory; there has to be one. */
-function checkV1Addresses(addresses: readonly SupportedAddress[], { v1, dangerousPlaintext }: ServerSettings): void {
+function checkV1Addresses(addresses: readonly Address[], { v1, dangerousPlaintext }: ServerSettings): void {
   if (v1 === undefined) return;
   const streams = addresses.filter((address) => address.transport !== 'shm');
   for (const address of streams.length > 0 ? streams : addresses) checkV1Address(address, dangerousPlaintext);

@@ -10,6 +10,7 @@ import { isAbsolute, join } from 'node:path';
 import { inspect } from 'node:util';
 
 import { makeError, systemCode } from '../errors.js';
+import { pipePath } from './pipe-path.js';
 
 /** The ways to reach a peer. */
 export type TransportName = 'shm' | 'unix' | 'tcp' | 'tls' | 'pipe' | 'memory';
@@ -34,14 +35,13 @@ export type Address =
   | { readonly transport: 'pipe'; readonly name: string; readonly text: string }
   | { readonly transport: 'memory'; readonly name: string; readonly text: string };
 
-/** An address of a transport that this build has. */
-export type SupportedAddress = Exclude<Address, { transport: 'pipe' }>;
 /** An address behind which there is the path of a socket. */
 export type PathAddress = Extract<Address, { transport: 'unix' | 'shm' }>;
 export type TcpAddress = Extract<Address, { transport: 'tcp' }>;
 export type TlsAddress = Extract<Address, { transport: 'tls' }>;
 /** An address of a port of a machine. */
 export type NetworkAddress = TcpAddress | TlsAddress;
+export type PipeAddress = Extract<Address, { transport: 'pipe' }>;
 export type MemoryAddress = Extract<Address, { transport: 'memory' }>;
 
 const NAME = /^[a-z0-9._-]{1,64}$/;
@@ -85,21 +85,23 @@ export function parseAddress(text: string): Address {
 }
 
 /**
- * Refuses transports that this build does not have, here or anywhere: the one place that knows which.
+ * Refuses transports that this platform does not have: the one place that knows which.
  *
- * @throws RangeError for a transport that no platform has yet, TransportError for one that this platform lacks; both name those it has
+ * @throws TransportError naming those it has
  */
-export function requireSupported(address: Address): SupportedAddress {
+export function requireSupported(address: Address): Address {
   const isWindows = process.platform === 'win32';
-  const others = isWindows ? 'tcp://127.0.0.1:port' : 'shm:NAME, unix:/path, tcp://host:port or tls://host:port';
+  const others = isWindows
+    ? 'pipe:NAME, tcp://127.0.0.1:port or tls://host:port'
+    : 'shm:NAME, unix:/path, tcp://host:port or tls://host:port';
   const { transport, text } = address;
-  if (transport === 'pipe')
-    throw new RangeError(`${text}: the transport '${transport}' is not available yet in this build; use ${others}`);
   if (isWindows && (transport === 'shm' || transport === 'unix'))
     throw makeError(
       'EIPC_TRANSPORT',
       `${text}: the transport '${transport}' is not available on Windows; use ${others}`,
     );
+  if (transport === 'pipe' && pipePath(address.name) === undefined)
+    throw makeError('EIPC_TRANSPORT', `${text}: named pipes are Windows' own; on this system use ${others}`);
   return address;
 }
 
@@ -121,7 +123,7 @@ export async function socketPath(address: PathAddress, create: boolean): Promise
 function runtimeFolder(): string {
   const runtime = process.env['XDG_RUNTIME_DIR'];
   if (runtime !== undefined && isAbsolute(runtime)) return join(runtime, 'eipc');
-  return join(tmpdir(), `eipc-${process.getuid?.() ?? 'user'}`);
+  return join(tmpdir(), `eipc-${process.geteuid?.() ?? 'user'}`);
 }
 
 async function checkFolder(folder: string, address: string): Promise<void> {
@@ -138,7 +140,7 @@ async function checkFolder(folder: string, address: string): Promise<void> {
     }
     throw makeError('EIPC_TRANSPORT', `${address}: the folder ${folder} cannot be looked at`, { cause });
   }
-  const uid = process.getuid?.();
+  const uid = process.geteuid?.();
   const mode = status.mode & 0o777;
   const fit = status.isDirectory() && (uid === undefined || (status.uid === uid && mode === 0o700));
   if (!fit) {

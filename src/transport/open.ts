@@ -8,14 +8,17 @@ import type { NativeAddress, NativeClientOptions, NativeV1Client, UnixSocket } f
 import type { WaitStrategy } from '../options.js';
 import type { Settings } from '../settings.js';
 import type { TlsSettings } from '../tls-options.js';
-import type { SupportedAddress } from './address.js';
+import type { AccessSettings } from '../access-settings.js';
+import { placeSocket } from './access.js';
+import type { Address } from './address.js';
 import { socketPath } from './address.js';
 import type { ByteStream } from './byte-stream.js';
 import { SocketStream } from './byte-stream.js';
 import { connectMemory, MemoryAcceptor } from './memory.js';
+import { connectPipe, listenPipe } from './pipe.js';
 import { ShmLink } from './shm.js';
 import { StreamLink } from './stream.js';
-import { connectTcp, TcpAcceptor } from './tcp.js';
+import { connectTcp, listenTcp } from './tcp.js';
 import { connectTls, listenTls } from './tls.js';
 import type { Credentials, Link, LinkObserver, PeerTransport } from './transport.js';
 import { connectUnix, UnixAcceptor } from './unix.js';
@@ -25,7 +28,7 @@ export interface RawConnection {
   readonly carrier: UnixSocket | ByteStream;
   /** Absent on transports where the kernel knows no peer. */
   readonly credentials: Credentials | undefined;
-  /** Where on a network it comes from, as one to hold a share against; absent on this machine's own transports. */
+  /** Whom a share is held against: where on a network it comes from, or which other user it is; absent for this user's own processes. */
   readonly source: string | undefined;
   /** The address of the other end; where that has none, the one that was connected to or listened on. */
   readonly remoteAddress: string;
@@ -49,6 +52,16 @@ export interface Acceptor {
   close(): void;
 }
 
+/** What listening needs of some transports. */
+export interface AcceptorOptions {
+  /** Who may connect, where the kernel says who does. */
+  readonly access?: AccessSettings | undefined;
+  /** Certificates, for TLS. */
+  readonly tls?: TlsSettings | undefined;
+  /** Milliseconds for the handshake of TLS. */
+  readonly tlsTimeout?: number;
+}
+
 const WAIT_NUMBERS: Readonly<Record<WaitStrategy, number>> = { adaptive: 0, park: 1, poll: 2 };
 
 /**
@@ -58,7 +71,7 @@ const WAIT_NUMBERS: Readonly<Record<WaitStrategy, number>> = { adaptive: 0, park
  * @throws TransportError naming the address and the remedy, TimeoutError, RangeError for port 0, and the signal's reason
  */
 export async function openConnection(
-  address: SupportedAddress,
+  address: Address,
   timeout: number,
   signal: AbortSignal | undefined,
   tls?: TlsSettings,
@@ -69,6 +82,8 @@ export async function openConnection(
       return connectTcp(address, timeout, signal);
     case 'tls':
       return connectTls(address, required(tls, address), timeout, signal);
+    case 'pipe':
+      return connectPipe(address, timeout, signal);
     case 'memory':
       return connectMemory(address);
     default:
@@ -77,33 +92,34 @@ export async function openConnection(
 }
 
 /**
- * Listens at an address. `onConnection` gets each connection; `onError` what went wrong with one.
+ * Listens at an address. `onConnection` gets each connection, whoever it is from; `onError` what went wrong with one.
  *
- * @param tls - for an address of TLS, and how many milliseconds its handshakes have
  * @throws TransportError `EIPC_ADDRESS_IN_USE` when another server listens there, otherwise naming the remedy
  */
 export async function openAcceptor(
-  address: SupportedAddress,
+  address: Address,
   onConnection: (connection: RawConnection) => void,
   onError: (error: EipcError) => void,
-  tls?: { readonly settings: TlsSettings | undefined; readonly timeout: number },
+  { access, tls, tlsTimeout = 0 }: AcceptorOptions = {},
 ): Promise<Acceptor> {
   switch (address.transport) {
     case 'tcp':
-      return TcpAcceptor.bind(address, onConnection, onError);
+      return listenTcp(address, onConnection, onError);
     case 'tls':
-      return listenTls(address, required(tls?.settings, address), tls?.timeout ?? 0, onConnection, onError);
+      return listenTls(address, required(tls, address), tlsTimeout, onConnection, onError);
+    case 'pipe':
+      return listenPipe(address, onConnection, onError);
     case 'memory':
       return new MemoryAcceptor(address, onConnection);
     default:
-      return new UnixAcceptor(await socketPath(address, true), address.text, onConnection, onError);
+      return new UnixAcceptor(await placeSocket(address, access), address.text, onConnection, onError);
   }
 }
 
 /** Starts the client's side of a handshake over a connection, which the link then owns. */
 export function startClientLink(
   connection: RawConnection,
-  address: SupportedAddress,
+  address: Address,
   options: ClientHandshake,
   settings: Settings,
   observer: LinkObserver,
@@ -123,7 +139,7 @@ export function startClientLink(
 /** Starts the server's side of a handshake over a connection, which the link then owns. */
 export function startServerLink(
   connection: RawConnection,
-  address: SupportedAddress,
+  address: Address,
   native: NativeAddress,
   settings: Settings,
   observer: LinkObserver,
@@ -137,17 +153,12 @@ export function startServerLink(
   return startStream(connection, address.transport, StreamSession.server(native), settings, observer);
 }
 
-/** Tells whether the kernel names another user than this one at the other end. */
-export function isOtherUser({ credentials }: RawConnection): boolean {
-  return process.getuid !== undefined && credentials !== undefined && credentials.uid !== process.getuid();
-}
-
 /**
  * Refuses options that make no sense for a transport.
  *
  * @throws RangeError naming the option
  */
-export function checkTransportOptions(address: SupportedAddress, settings: Settings, hasCapacities: boolean): void {
+export function checkTransportOptions(address: Address, settings: Settings, hasCapacities: boolean): void {
   if (address.transport === 'shm' && hasCapacities) {
     throw new RangeError(
       `${address.text}: the lanes of shm have fixed sizes in this build; leave out lanes[…].capacity`,
@@ -199,7 +210,7 @@ function bound({ carrier }: RawConnection, options: NativeClientOptions): Native
   return channel === undefined ? options : { ...options, tlsExporter: channel.exporter };
 }
 
-function required(tls: TlsSettings | undefined, { text }: SupportedAddress): TlsSettings {
+function required(tls: TlsSettings | undefined, { text }: Address): TlsSettings {
   if (tls === undefined) throw makeError('EIPC_INTERNAL', `${text}: nothing says whom to believe`);
   return tls;
 }

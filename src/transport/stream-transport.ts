@@ -1,6 +1,6 @@
 /**
- * The transports that a user can hold: `tcp()`, `tls()`, `unix()` and `memory()`, which make connections for endpoints of v1 without a handshake,
- * or for whoever handles frames. `connect` and `listen` do not need them. (pipe belongs here too; shared memory does not: it carries EIPC/2
+ * The transports that a user can hold: `tcp()`, `tls()`, `unix()`, `pipe()` and `memory()`, which make connections for endpoints of v1 without a
+ * handshake, or for whoever handles frames. `connect` and `listen` do not need them. (Shared memory does not belong here: it carries EIPC/2
  * only.)
  */
 import { duration } from '../check.js';
@@ -11,10 +11,11 @@ import type { WaitOptions } from '../options.js';
 import { Queue } from '../queue.js';
 import type { TlsOptions } from '../tls-options.js';
 import { tlsClientSettings, tlsServerSettings, tlsSettings } from '../tls-options.js';
-import type { SupportedAddress } from './address.js';
+import type { Address } from './address.js';
 import { parseAddress, requireSupported } from './address.js';
 import type { Connection, Transport } from './connection.js';
-import { isOtherUser, openAcceptor, openConnection } from './open.js';
+import { isRefusedUser } from './access.js';
+import { openAcceptor, openConnection } from './open.js';
 import type { Acceptor, RawConnection } from './open.js';
 import { StreamConnection } from './stream-connection.js';
 import { AcceptedTlsStream } from './tls-server.js';
@@ -48,6 +49,11 @@ export function tls(options: TlsOptions = {}): Transport {
 /** Makes connections over Unix sockets, for addresses such as `unix:/run/eai.sock`. Other users are not accepted. */
 export function unix(): Transport {
   return new StreamTransport('unix');
+}
+
+/** Makes connections over named pipes of Windows, for addresses such as `pipe:eai`. Elsewhere its addresses are refused. */
+export function pipe(): Transport {
+  return new StreamTransport('pipe');
 }
 
 /** Makes connections within this thread, for tests, for addresses such as `memory:eai`. */
@@ -84,7 +90,7 @@ class StreamTransport implements Transport {
         this.#failure = error;
         this.#next()?.fail(error);
       },
-      { settings, timeout: DIAL_TIMEOUT },
+      { tls: settings, tlsTimeout: DIAL_TIMEOUT },
     );
     this.#acceptors.push(acceptor);
     if (this.#isClosed) acceptor.close();
@@ -127,15 +133,15 @@ class StreamTransport implements Transport {
     return Promise.resolve();
   }
 
-  #parse(address: string): SupportedAddress {
-    const parsed = requireSupported(parseAddress(address));
+  #parse(address: string): Address {
+    const parsed = parseAddress(address);
     if (parsed.transport !== this.#name)
       throw new RangeError(`${parsed.text} is no address of ${this.#name}(); use the transport of its scheme`);
-    return parsed;
+    return requireSupported(parsed);
   }
 
   #arrived(raw: RawConnection): void {
-    if (this.#isClosed || isOtherUser(raw)) {
+    if (this.#isClosed || isRefusedUser(raw, undefined)) {
       raw.close();
     } else if (raw.carrier instanceof AcceptedTlsStream) {
       this.#secure(raw, raw.carrier);
@@ -180,4 +186,4 @@ class StreamTransport implements Transport {
   }
 }
 
-type StreamTransportName = 'tcp' | 'tls' | 'unix' | 'memory';
+type StreamTransportName = 'tcp' | 'tls' | 'unix' | 'pipe' | 'memory';

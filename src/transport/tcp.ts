@@ -3,16 +3,18 @@
  * it may do so unencrypted is up to `suites.ts`.
  */
 import type { LookupAddress } from 'node:dns';
-import type { LookupFunction, Server, Socket, TcpSocketConnectOpts } from 'node:net';
+import type { LookupFunction, Socket, TcpSocketConnectOpts } from 'node:net';
 import { connect, createServer, isIPv6 } from 'node:net';
 
-import { abortReason } from '../deadlines.js';
 import type { EipcError } from '../errors.js';
 import { makeError, nativeError, systemCode } from '../errors.js';
 import type { NetworkAddress, TcpAddress, TlsAddress } from './address.js';
 import { hostAndPort } from './address.js';
 import type { ByteStream } from './byte-stream.js';
 import { HALF_OPEN, SocketStream } from './byte-stream.js';
+import { connected } from './connected.js';
+import type { Excuses } from './connected.js';
+import { NetAcceptor, startListening } from './net-acceptor.js';
 import type { Acceptor, RawConnection } from './open.js';
 
 /** Milliseconds without traffic after which the kernel asks whether the peer's machine is still there. */
@@ -41,7 +43,7 @@ export async function connectTcp(
   signal: AbortSignal | undefined,
 ): Promise<RawConnection> {
   const { stream, socket } = SocketStream.connecting(connectOptions(address));
-  await connected(socket, address, timeout, signal, 'connect', connectError);
+  await connected(socket, timeout, signal, excusesOf(address, timeout));
   return {
     carrier: stream,
     credentials: undefined,
@@ -59,69 +61,34 @@ export async function connectSocket(
   signal: AbortSignal | undefined,
 ): Promise<Socket> {
   const socket = connect({ ...connectOptions(address), ...HALF_OPEN }).pause();
-  await connected(socket, address, timeout, signal, 'connect', connectError);
+  await connected(socket, timeout, signal, excusesOf(address, timeout));
   return socket;
 }
 
-/** Listens at a port. */
-export class TcpAcceptor implements Acceptor {
-  readonly address: string;
-  readonly #server: Server;
-
-  private constructor(server: Server, address: string) {
-    this.#server = server;
-    this.address = address;
-  }
-
-  /**
-   * Binds the port. `localhost` is 127.0.0.1; a name is bound at the first address it has.
-   *
-   * @param carry - makes the stream of an accepted socket, which is paused
-   * @throws TransportError `EIPC_ADDRESS_IN_USE` when the port is taken, otherwise naming the remedy
-   */
-  static async bind(
-    address: NetworkAddress,
-    onConnection: (connection: RawConnection) => void,
-    onError: (error: EipcError) => void,
-    carry: (socket: Socket, from: string) => ByteStream = (socket) => SocketStream.ofPaused(socket),
-  ): Promise<TcpAcceptor> {
-    const server = createServer({ ...SOCKET_OPTIONS, ...HALF_OPEN, pauseOnConnect: true });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) => reject(listenError(cause, address)));
-      server.listen(
-        { host: address.host === 'localhost' ? '127.0.0.1' : address.host, port: address.port, backlog: BACKLOG },
-        resolve,
-      );
-    });
-    const failed = (cause: unknown): void =>
-      onError(nativeError(cause, `${address.text}: a connection could not be accepted`));
-    server.removeAllListeners('error').on('error', failed);
-    server.on('connection', (socket) => {
-      try {
-        accept(socket, address.transport, carry, onConnection);
-      } catch (cause) {
-        socket.destroy();
-        failed(cause);
-      }
-    });
-    const bound = server.address();
-    // A string stands for a path, null for a server that does not listen: neither is one that just bound a port.
-    if (bound === null || typeof bound === 'string') throw makeError('EIPC_INTERNAL', `${address.text} has no port`);
-    return new TcpAcceptor(server, hostAndPort(address.transport, bound.address, bound.port));
-  }
-
-  ref(): void {
-    this.#server.ref();
-  }
-
-  unref(): void {
-    this.#server.unref();
-  }
-
-  close(): void {
-    // Also forgets those that the kernel accepted and nobody took; open connections go on.
-    this.#server.close();
-  }
+/**
+ * Listens at a port. `localhost` is 127.0.0.1; a name is bound at the first address it has.
+ *
+ * @param carry - makes the stream of an accepted socket, which is paused
+ * @throws TransportError `EIPC_ADDRESS_IN_USE` when the port is taken, otherwise naming the remedy
+ */
+export async function listenTcp(
+  address: NetworkAddress,
+  onConnection: (connection: RawConnection) => void,
+  onError: (error: EipcError) => void,
+  carry: Carry = (socket) => SocketStream.ofPaused(socket),
+): Promise<Acceptor> {
+  const server = createServer({ ...SOCKET_OPTIONS, ...HALF_OPEN, pauseOnConnect: true });
+  await startListening(
+    server,
+    { host: address.host === 'localhost' ? '127.0.0.1' : address.host, port: address.port, backlog: BACKLOG },
+    (cause) => listenError(cause, address),
+    (socket) => accept(socket, address.transport, carry, onConnection),
+    (cause) => onError(nativeError(cause, `${address.text}: a connection could not be accepted`)),
+  );
+  const bound = server.address();
+  // A string stands for a path, null for a server that does not listen: neither is one that just bound a port.
+  if (bound === null || typeof bound === 'string') throw makeError('EIPC_INTERNAL', `${address.text} has no port`);
+  return new NetAcceptor(server, hostAndPort(address.transport, bound.address, bound.port));
 }
 
 /**
@@ -140,6 +107,9 @@ export function sourceOf(remoteAddress: string): string {
   return `${network.join(':')}::/64`;
 }
 
+/** Makes the stream of a socket that was accepted. */
+type Carry = (socket: Socket, from: string) => ByteStream;
+
 function connectOptions(address: NetworkAddress): TcpSocketConnectOpts {
   if (address.port === 0)
     throw new RangeError(`${address.text}: port 0 is for listening; connect to the port that server.addresses names`);
@@ -147,10 +117,14 @@ function connectOptions(address: NetworkAddress): TcpSocketConnectOpts {
   return address.host === 'localhost' ? { ...options, lookup: lookupLocalhost } : options;
 }
 
+function excusesOf(address: NetworkAddress, timeout: number): Excuses {
+  return { failed: (cause) => connectError(cause, address), late: () => lateError(address, timeout) };
+}
+
 function accept(
   socket: Socket,
   transport: 'tcp' | 'tls',
-  carry: (socket: Socket, from: string) => ByteStream,
+  carry: Carry,
   onConnection: (connection: RawConnection) => void,
 ): void {
   const { remoteAddress, remotePort } = socket;
@@ -171,45 +145,11 @@ function accept(
   });
 }
 
-/** Waits for the event that says that a socket is there. `explain` makes the error of one that fails instead. */
-export function connected(
-  socket: Socket,
-  address: NetworkAddress,
-  timeout: number,
-  signal: AbortSignal | undefined,
-  event: 'connect' | 'secureConnect',
-  explain: (cause: unknown, address: NetworkAddress) => EipcError,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (error?: Error): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-      socket.off(event, onEvent).off('error', onError);
-      if (error === undefined) {
-        resolve();
-        return;
-      }
-      socket.destroy();
-      reject(error);
-    };
-    const onEvent = (): void => settle();
-    const onError = (cause: unknown): void => settle(explain(cause, address));
-    const onAbort = (): void => {
-      if (signal !== undefined) settle(abortReason(signal));
-    };
-    const timer = setTimeout(
-      () =>
-        settle(
-          makeError(
-            'EIPC_TIMEOUT',
-            `${address.text} did not answer within ${Math.round(timeout)} ms; check host and port, and whether something on the way drops connections`,
-          ),
-        ),
-      timeout,
-    );
-    socket.once(event, onEvent).once('error', onError);
-    signal?.addEventListener('abort', onAbort);
-  });
+export function lateError({ text }: NetworkAddress, timeout: number): EipcError {
+  return makeError(
+    'EIPC_TIMEOUT',
+    `${text} did not answer within ${Math.round(timeout)} ms; check host and port, and whether something on the way drops connections`,
+  );
 }
 
 const lookupLocalhost: LookupFunction = (_host, options, callback) => {

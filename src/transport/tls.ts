@@ -5,15 +5,15 @@
  * TLS 1.3 only. Sessions are never resumed: a ticket would let a client in whose certificate is not looked at again. ALPN is not used.
  */
 import { isIP } from 'node:net';
-import type { Socket } from 'node:net';
 import { connect } from 'node:tls';
 
 import type { EipcError } from '../errors.js';
 import type { TlsSettings } from '../tls-options.js';
-import type { NetworkAddress, TlsAddress } from './address.js';
+import type { TlsAddress } from './address.js';
 import { SocketStream } from './byte-stream.js';
+import { connected } from './connected.js';
 import type { Acceptor, RawConnection } from './open.js';
-import { connected, connectSocket, TcpAcceptor } from './tcp.js';
+import { connectSocket, lateError, listenTcp } from './tcp.js';
 import { channelOf } from './tls-channel.js';
 import { tlsConnectError } from './tls-errors.js';
 import { TlsServer } from './tls-server.js';
@@ -43,7 +43,11 @@ export async function connectTls(
     rejectUnauthorized: settings.hasAuthority,
   }).pause();
   const left = Math.max(1, timeout - (performance.now() - start));
-  await connected(socket, address, left, signal, 'secureConnect', explain);
+  const excuses = {
+    failed: (cause: unknown) => tlsConnectError(cause, address.text),
+    late: () => lateError(address, timeout),
+  };
+  await connected(socket, left, signal, excuses, 'secureConnect');
   let channel;
   try {
     channel = channelOf(socket, settings, address.text);
@@ -77,9 +81,5 @@ export function listenTls(
   onError: (error: EipcError) => void,
 ): Promise<Acceptor> {
   const server = new TlsServer(settings, timeout);
-  return TcpAcceptor.bind(address, onConnection, onError, (socket: Socket, from) => server.carry(socket, from));
-}
-
-function explain(cause: unknown, { text }: NetworkAddress): EipcError {
-  return tlsConnectError(cause, text);
+  return listenTcp(address, onConnection, onError, (socket, from) => server.carry(socket, from));
 }

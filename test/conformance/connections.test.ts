@@ -9,6 +9,7 @@ import {
   ClientEndpoint,
   createMessage,
   memory,
+  pipe,
   Router,
   ServerEndpoint,
   tcp,
@@ -17,6 +18,7 @@ import {
   unix,
 } from '../../src/index.js';
 import type { ClientMacOptions, Connection, ServerMacOptions, Transport } from '../../src/index.js';
+import { pipePath } from '../../src/transport/pipe-path.js';
 import { EITHER_END } from '../helpers/certificates.js';
 import { QueueConnection } from '../helpers/queue-connection.js';
 
@@ -36,7 +38,10 @@ async function joined(transport: Transport, address: string): Promise<[Connectio
 }
 
 const WAYS: Readonly<Record<string, Join>> = {
-  unix: () => joined(unix(), `unix:${join(folder, `s${(count += 1)}`)}`),
+  ...(process.platform === 'win32' ? {} : { unix: () => joined(unix(), `unix:${join(folder, `s${(count += 1)}`)}`) }),
+  ...(pipePath('eai') === undefined
+    ? {}
+    : { pipe: () => joined(pipe(), `pipe:connections-${process.pid}-${(count += 1)}`) }),
   tcp: () => joined(tcp(), 'tcp://127.0.0.1:0'),
   tls: () => joined(tls(EITHER_END), 'tls://127.0.0.1:0'),
   memory: () => joined(memory(), `memory:connections${(count += 1)}`),

@@ -2,7 +2,7 @@
  * Stands between a client and a server on any stream transport, passes bytes on in pieces of any size, and cuts the connection where it is
  * told to. It has no key.
  */
-import type { SupportedAddress } from '../../src/transport/address.js';
+import type { Address } from '../../src/transport/address.js';
 import { parseAddress, requireSupported } from '../../src/transport/address.js';
 import type { ByteStream } from '../../src/transport/byte-stream.js';
 import type { RawConnection } from '../../src/transport/open.js';
@@ -60,7 +60,7 @@ export class Relay {
     return Promise.resolve();
   }
 
-  private async join(connection: RawConnection, target: SupportedAddress): Promise<void> {
+  private async join(connection: RawConnection, target: Address): Promise<void> {
     const client = streamOf(connection);
     this.#streams.push(client);
     let server;

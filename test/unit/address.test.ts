@@ -64,8 +64,7 @@ describe('addresses', () => {
     if (process.platform === 'linux') expect(parseAddress(`unix:/${'a'.repeat(106)}`)).toBeDefined();
   });
 
-  it('of transports this build does not have are told apart', () => {
-    expect(() => requireSupported(parseAddress('pipe:x'))).toThrow(/not available yet in this build/);
+  it('of transports this platform has are taken', () => {
     for (const text of ['shm:x', 'unix:/x', 'tcp://:1', 'tls://:1', 'memory:x'])
       expect(requireSupported(parseAddress(text)).text).toBeDefined();
   });

@@ -38,6 +38,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'key-text.ts',
       'limits.ts',
       'message.ts',
+      'msgpack-counts.ts',
       'outgoing.ts',
       'queue.ts',
       'replay-tracker.ts',
@@ -54,7 +55,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   router: { files: ['router.ts'], imports: ['base', 'node:*'] },
   options: {
-    files: ['options.ts', 'services.ts', 'settings.ts', 'suites.ts', 'v1-settings.ts'],
+    files: ['access-settings.ts', 'options.ts', 'services.ts', 'settings.ts', 'suites.ts', 'v1-settings.ts'],
     imports: ['base', 'router', 'node:*'],
   },
   transport: { files: ['transport/*.ts'], imports: ['native', 'base', 'node:*'] },

@@ -125,7 +125,7 @@ describe('a stream of tls', () => {
       (error) => {
         throw error;
       },
-      { settings: tlsServerSettings(SERVER_TLS), timeout: 5_000 },
+      { tls: tlsServerSettings(SERVER_TLS), tlsTimeout: 5_000 },
     );
     scene.closeLater(() => acceptor.close());
     const port = Number(/\d+$/.exec(acceptor.address)?.[0]);
@@ -179,7 +179,7 @@ describe('a stream of tls', () => {
       requireSupported(parseAddress('tls://127.0.0.1:0')),
       (connection) => (stream = streamOf(connection)),
       () => {},
-      { settings: tlsServerSettings(SERVER_TLS), timeout: 5_000 },
+      { tls: tlsServerSettings(SERVER_TLS), tlsTimeout: 5_000 },
     );
     scene.closeLater(() => acceptor.close());
     const socket = connectSocket(Number(/\d+$/.exec(acceptor.address)?.[0]), '127.0.0.1');

@@ -2,7 +2,7 @@
  * `eipc listen`: listens as a server for one service and prints what it sends. For looking at what a client does, not for production.
  */
 import type { Command } from 'commander';
-import type { Message, ServerEndpoint } from '../../index.js';
+import type { Access, Message, ServerEndpoint } from '../../index.js';
 import { escapeText } from '../escape.js';
 import { EXIT, SIGNAL_EXIT } from '../exit.js';
 import { watchInterruption } from '../interruption.js';
@@ -19,7 +19,9 @@ Examples:
   $ eipc listen unix:/run/eai.sock --key eni.min.key --count 1
   $ eipc listen tls://0.0.0.0:9443 --key eni.min.key --tls-cert eai.crt --tls-key eai.tls.key --tls-ca ca.crt
   $ eipc listen tls://localhost:9443 --key eni.min.key --tls-auto-cert
+  $ eipc listen shm:/run/eai/eai.sock --key eni.min.key --allow-uid 1001 --allow-gid 2000
 
+Without --allow-uid and --allow-gid only processes of your own user are let in; with them, only those that they name.
 EIPC_SESSION_TTL, EIPC_MAX_CONNECTIONS and the variables of TLS count here as for the original.
 Every request is answered {"status":"ok"} unless --silent is given: nothing is done for it. Text from peers is escaped.
 
@@ -31,9 +33,14 @@ Exit codes:
   130, 143, 129, 141  ended by Ctrl-C, SIGTERM, SIGHUP, a closed pipe; every connection was closed first
 `;
 
+/** The largest id of a user or a group. */
+const MAX_ID = 4_294_967_294;
+
 interface ListenCommandOptions extends KeyedOptions {
   readonly capability: readonly string[];
   readonly serverId: string;
+  readonly allowUid?: readonly number[];
+  readonly allowGid?: readonly number[];
   readonly count?: number;
   readonly silent?: true;
   readonly json?: true;
@@ -53,6 +60,8 @@ export function registerListen(program: Command): void {
     )
     .option('--capability <names...>', 'what the service may do', [])
     .option('--server-id <id>', 'who this server is', parseServiceId, 'eipc')
+    .option('--allow-uid <ids...>', 'users of this machine that may connect, by number (default: you alone)', eachId)
+    .option('--allow-gid <ids...>', 'groups whose processes may connect, by number', eachId)
     .option('--count <n>', 'end after so many messages', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--silent', 'answer no request')
     .option('--json', 'print one JSON object for each message and event')
@@ -77,6 +86,7 @@ async function runListen(given: string | undefined, options: ListenCommandOption
         ...serving,
         services,
         serverId: options.serverId,
+        ...access(options),
         router: null,
         signal,
         logger: ({ level, event, text, error }) => {
@@ -103,6 +113,16 @@ async function runListen(given: string | undefined, options: ListenCommandOption
   } finally {
     release();
   }
+}
+
+/** Reads one id of several. */
+function eachId(value: string, before: readonly number[] | undefined): readonly number[] {
+  return [...(before ?? []), wholeNumber(0, MAX_ID)(value)];
+}
+
+function access({ allowUid: uids, allowGid: gids }: ListenCommandOptions): { access?: Access } {
+  if (uids === undefined && gids === undefined) return {};
+  return { access: { ...(uids === undefined ? {} : { uids }), ...(gids === undefined ? {} : { gids }) } };
 }
 
 /** Prints messages and events, and answers requests. */
