@@ -1,8 +1,8 @@
 /**
  * How a server fares while it is flooded by strangers: what honest clients get, how long they take to connect, what it costs in memory.
  *
- * `node benches/flood.js [--seconds N] [--transports unix,tcp,tls] [--json]`, after `make build`. Server, attacker and honest client are processes
- * of their own. Ends with code 1 when an honest client was turned away or a stranger got in; no figure decides.
+ * `node benches/flood.js [--seconds N] [--transports unix,tcp,tls] [--attacks slow,garbage] [--json]`, after `make build`. Server, attacker and
+ * honest client are processes of their own. Ends with code 1 when an honest client was turned away or a stranger got in; no figure decides.
  */
 import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -27,10 +27,12 @@ const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '5' },
     transports: { type: 'string', default: 'unix,tcp,tls' },
+    attacks: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 const seconds = Number(values.seconds);
+const wanted = values.attacks?.split(',');
 const folder = mkdtempSync(join(tmpdir(), 'eipc-flood-'));
 const secret = randomBytes(32);
 const key = Key.fromBytes(Buffer.from(secret));
@@ -73,7 +75,7 @@ async function measure(transport) {
     { attack: 'replayed hellos', count: FAST, bytes: hello, isSlow: false, isTls },
   ];
   const found = [];
-  for (const { attack, ...told } of attacks) {
+  for (const { attack, ...told } of attacks.filter((one) => wanted?.includes(one.attack) ?? true)) {
     const before = await ask(server, {});
     const flooder = start('flooder');
     await ask(flooder, { ...told, bytes: told.bytes.toString('hex'), target });

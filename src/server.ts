@@ -261,8 +261,9 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
       queueMicrotask(() => link.close(CLOSE_REASON.shutdown));
       return;
     }
-    const { serviceId, protocol, sessionId } = endpoint.peer;
-    this.#log('info', 'connected', `'${serviceId}' connected`, endpoint.remoteAddress, undefined, serviceId);
+    const { serviceId, protocol, sessionId, tls } = endpoint.peer;
+    const inside = tls === undefined ? '' : ` inside ${tls.protocol} (${tls.cipher})`;
+    this.#log('info', 'connected', `'${serviceId}' connected${inside}`, endpoint.remoteAddress, undefined, serviceId);
     if (protocol === 1) {
       const how = sessionId === '' ? 'by MAC only' : 'by challenge';
       const text = `'${serviceId}' speaks v1 (${how}): no encryption, no keys of the session's own`;

@@ -147,6 +147,8 @@ describe('a server that is believed', () => {
     const [endpoint] = server.endpoints;
     expect(endpoint?.peer.tls).toEqual({ protocol: 'TLSv1.3', cipher: client.peer.tls?.cipher, authorized: false });
     expect(Object.isFrozen(client.peer.tls)).toBe(true);
+    const said = scene.records.filter(({ event }) => event === 'connected').map(({ text }) => text);
+    expect(said).toEqual([`'${SERVICE_ID}' connected inside TLSv1.3 (${client.peer.tls?.cipher})`]);
   });
 });
 
