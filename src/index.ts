@@ -1,6 +1,8 @@
 /**
  * The public API of eipc. Names only; everything is made elsewhere.
  */
+export { certificateFingerprint, developmentCertificate } from './certificate.js';
+export type { DevelopmentCertificate, DevelopmentCertificateOptions, Pem } from './certificate.js';
 export { ClientEndpoint, connect } from './client.js';
 export type { CloseReason } from './close-reason.js';
 export { jsonCodec, msgpackCodec } from './codec.js';
@@ -11,7 +13,8 @@ export { decrypt, encrypt } from './encryption.js';
 export { Endpoint } from './endpoint.js';
 export type { EndpointEvent } from './endpoint-events.js';
 export { optionsFromEnvironment } from './environment.js';
-export type { EnvironmentOptions, EnvironmentSource, EnvironmentTls } from './environment.js';
+export type { EnvironmentOptions, EnvironmentSource } from './environment.js';
+export type { EnvironmentTls } from './environment-tls.js';
 export type { EventType } from './event-type.js';
 export {
   AuthError,
@@ -100,7 +103,9 @@ export type { SchemaIssue, SchemaResult, StandardSchema } from './schema.js';
 export { listen, Server, ServerEndpoint } from './server.js';
 export type { EndpointStats, PerLane, ServerStats } from './stats.js';
 export type { Suite } from './suites.js';
+export type { TlsOptions } from './tls-options.js';
 export type { TransportName } from './transport/address.js';
 export type { Connection, Transport } from './transport/connection.js';
-export { memory, pipe, tcp, unix } from './transport/stream-transport.js';
+export { memory, pipe, tcp, tls, unix } from './transport/stream-transport.js';
+export type { TlsStatus } from './transport/tls-channel.js';
 export type { PeerTransport } from './transport/transport.js';

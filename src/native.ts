@@ -30,6 +30,7 @@ export const {
   decodeFrame,
   decodeHeader,
   decrypt,
+  encodeCertificate,
   encodeFrame,
   encodeHeader,
   encrypt,

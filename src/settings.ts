@@ -95,6 +95,7 @@ const COMMON_NAMES = [
   'requestTimeout',
   'handshakeTimeout',
   'heartbeat',
+  'tls',
   'logger',
   'signal',
 ];

@@ -5,6 +5,7 @@
 import type { Priority } from '../message.js';
 import type { Outcome, SessionInfo } from '../native.js';
 import type { TransportName } from './address.js';
+import type { TlsStatus } from './tls-channel.js';
 
 /** How a peer is reached; `custom` is a connection of the user's own making. */
 export type PeerTransport = TransportName | 'custom';
@@ -22,6 +23,8 @@ export interface Link {
   readonly transport: PeerTransport;
   /** Absent on transports where the kernel knows no peer. */
   readonly credentials: Credentials | undefined;
+  /** How TLS protects it; absent where it does not. */
+  readonly tls?: TlsStatus | undefined;
 
   /** Says who takes what comes from now on. Called once, before anything is delivered. */
   attach(receiver: LinkReceiver): void;

@@ -125,8 +125,11 @@ describe('messages', () => {
       const hasKernelPeer = transport === 'shm' || transport === 'unix';
       expect(server.peer.pid).toBe(hasKernelPeer ? process.pid : undefined);
       expect(server.peer.uid).toBe(hasKernelPeer ? process.getuid?.() : undefined);
-      if (transport === 'tcp') {
-        expect(listening.addresses[0]).toMatch(/^tcp:\/\/(?:127\.0\.0\.1|\[::1\]):[1-9]\d*$/);
+      expect([client.peer.tls?.authorized, server.peer.tls?.authorized]).toEqual(
+        transport === 'tls' ? [true, true] : [undefined, undefined],
+      );
+      if (transport === 'tcp' || transport === 'tls') {
+        expect(listening.addresses[0]).toMatch(/^(?:tcp|tls):\/\/(?:127\.0\.0\.1|\[::1\]):[1-9]\d*$/);
         // The client's own port, on the same machine.
         expect(server.remoteAddress.replace(/\d+$/, '')).toBe(listening.addresses[0]?.replace(/\d+$/, ''));
         expect(server.remoteAddress).not.toBe(listening.addresses[0]);

@@ -76,7 +76,7 @@ function serverSession(macOnly = false): StreamSession {
     handshakeTimeout: 10_000,
     allowPskOnly: false,
   });
-  return StreamSession.server(server.address({ suites: [1], sharedMemory: false }));
+  return StreamSession.server(server.address({ suites: [1], sharedMemory: false, tls: false }));
 }
 
 const CLIENTS: Readonly<Record<string, () => StreamSession>> = {

@@ -9,6 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 
 import { connect, Key, listen } from '../../src/index.js';
+import { EITHER_END } from './certificates.js';
 import type {
   ClientEndpoint,
   CloseOptions,
@@ -75,6 +76,7 @@ const WAYS: readonly Way[] = [
     isHere: interfaces.some((one) => one?.address === '::1'),
     address: () => 'tcp://[::1]:0',
   },
+  { name: 'tls', transport: 'tls', isStream: true, isHere: true, address: () => 'tls://127.0.0.1:0' },
   ...PIPES,
   { name: 'memory', transport: 'memory', isStream: true, isHere: true, address: (_, n) => `memory:s${n}` },
 ];
@@ -94,7 +96,7 @@ const V1: readonly Speech[] = [
 /** The one way that is to be tried. */
 const ONLY = process.env['EIPC_TEST_WAY'];
 /** Where v1 is tried: one of each kind of stream is enough. */
-const WAYS_OF_V1 = new Set(['unix', 'tcp (IPv4)', 'pipe', 'memory']);
+const WAYS_OF_V1 = new Set(['unix', 'tcp (IPv4)', 'tls', 'pipe', 'memory']);
 
 /** A server's end and a client's end of one connection. */
 export interface Pair {
@@ -151,10 +153,18 @@ export class Scene {
     return one;
   }
 
-  /** What the options of either end say about what is spoken. */
-  get speech(): Pick<ConnectOptions, 'protocol' | 'auth'> {
+  /** What the options of either end say about what is spoken, and `trust`. */
+  get speech(): Pick<ConnectOptions, 'protocol' | 'auth' | 'tls'> {
     const { protocol, auth } = this.#speech;
-    return protocol === 2 ? {} : { protocol, ...(auth === undefined ? {} : { auth }) };
+    return {
+      ...(protocol === 2 ? {} : { protocol, ...(auth === undefined ? {} : { auth }) }),
+      ...this.trust,
+    };
+  }
+
+  /** What the options of either end say about whom to believe. */
+  get trust(): Pick<ConnectOptions, 'tls'> {
+    return this.transport === 'tls' ? { tls: EITHER_END } : {};
   }
 
   async serve(options: Partial<ListenOptions> = {}): Promise<Server> {

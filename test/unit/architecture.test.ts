@@ -21,6 +21,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   native: { files: ['load-addon.ts', 'native.ts'], imports: ['the addon', 'node:*'] },
   base: {
     files: [
+      'certificate.ts',
       'check.ts',
       'codec.ts',
       'create-message.ts',
@@ -47,6 +48,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'schema.ts',
       'stats.ts',
       'thread-bound.ts',
+      'tls-options.ts',
       'v1-shape.ts',
     ],
     imports: ['native', 'node:*', '@msgpack/msgpack', 'valibot'],
@@ -83,6 +85,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     files: [
       'client.ts',
       'environment.ts',
+      'environment-tls.ts',
       'dialler.ts',
       'heartbeat-sender.ts',
       'mac.ts',

@@ -86,7 +86,7 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
   },
 
   '`tcp.New`, `unix.New`, `windows.New`: `Listen`, `Dial`, `Accept`, `Close`': async () => {
-    for (const transport of [eipc.unix(), eipc.pipe()]) expect(typeof transport.listen).toBe('function');
+    for (const transport of [eipc.unix(), eipc.pipe(), eipc.tls()]) expect(typeof transport.listen).toBe('function');
     const server: eipc.Transport = eipc.tcp();
     const client: eipc.Transport = eipc.tcp();
     const address = await server.listen('tcp://127.0.0.1:0');
@@ -145,6 +145,10 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     const env = { EIPC_HMAC_KEY: `hex:${key.toString('hex')}`, EIPC_SESSION_TTL: '1h', EIPC_MAX_CONNECTIONS: '64' };
     const { address, listen } = await eipc.optionsFromEnvironment({ env });
     expect([address, listen]).toEqual(['tcp://127.0.0.1:9090', { sessionTtl: 3_600_000, maxConnections: 64 }]);
+    const secure = await eipc.optionsFromEnvironment({ env: { ...env, EIPC_TLS_AUTO_CERT: 'true' } });
+    expect(secure.address).toBe('tls://127.0.0.1:9090');
+    expect(eipc.certificateFingerprint(secure.listen.tls?.cert ?? '')).toMatch(/^[0-9a-f]{64}$/);
+    expect(eipc.developmentCertificate().cert).toMatch(/^-----BEGIN CERTIFICATE-----/);
   },
 
   '`cmd/eipc-client`, `eipc-cli`': () => {

@@ -55,7 +55,7 @@ pub use message::{Kind, Lane, Meta, PayloadFormat, Priority};
 pub use session::v1;
 pub use session::{
     ClientConfig, CloseFrame, CloseReason, Connection, Envelope, Features, KeyStore, KeyTable, MetaKind,
-    Opener, Psk, Received, Role, Sealer, ServerConfig, Session, State, Suite, Suites,
+    Opener, Psk, Received, Role, Sealer, ServerConfig, Session, State, Suite, Suites, tls_channel_binding,
 };
 pub use time::Time;
 

@@ -13,6 +13,7 @@
 mod batch;
 mod bytes;
 mod callback;
+mod certificate;
 mod cleanup;
 mod clock;
 #[cfg(unix)]
