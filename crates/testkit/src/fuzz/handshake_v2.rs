@@ -143,6 +143,8 @@ fn between(client: &Side, server: &Side, edits: &[Edit; 4]) {
         assert_eq!(states, (State::Open, State::Open), "an honest handshake");
     }
     if states == (State::Open, State::Open) {
+        assert!(client.binding == server.binding && client.suites & server.suites & 7 != 0);
+        assert!(server.psk_only || !client.psk_only, "a client without X25519 that was not allowed");
         let sessions = [&connected, &accepting].map(|end| end.session().unwrap());
         assert_eq!(sessions[0].session_id, sessions[1].session_id);
         assert_eq!(sessions[0].suite, sessions[1].suite);
