@@ -21,7 +21,7 @@ readonly BINARIES=target/fuzz/$(rustc --print host-tuple)/release
 # run SECONDS TARGET: one target, in its log.
 run() {
   mkdir -p "$WORK/$2" "$CRASHES/$2"
-  "$BINARIES/$2" "$WORK/$2" "$COMMITTED/$2" -max_total_time="$1" -max_len=1024 -timeout=10 -rss_limit_mb=2048 \
+  "$BINARIES/$2" "$WORK/$2" "$COMMITTED/$2" -max_total_time="$1" -max_len=2048 -timeout=10 -rss_limit_mb=2048 \
     -artifact_prefix="$CRASHES/$2/" -print_final_stats=1 >"$LOGS/$2.log" 2>&1
 }
 
@@ -31,7 +31,7 @@ minimise() {
   local file
   rm -rf "$WORK/$1.min"
   mkdir -p "$WORK/$1.min"
-  "$BINARIES/$1" "$WORK/$1.min" "$WORK/$1" "$COMMITTED/$1" -merge=1 -max_len=1024
+  "$BINARIES/$1" "$WORK/$1.min" "$WORK/$1" "$COMMITTED/$1" -merge=1 -max_len=2048
   find "$COMMITTED/$1" -type f -delete
   while read -r file; do
     cp "$file" "$COMMITTED/$1/"

@@ -86,6 +86,8 @@ struct Victim<R: Region> {
     sent: u64,
     /// Messages that came out whole.
     received: u64,
+    /// Lengths of records that were announced and not copied yet.
+    announced: [Option<usize>; 4],
 }
 
 impl<R: Region> Victim<R> {
@@ -95,6 +97,7 @@ impl<R: Region> Victim<R> {
             inbound: Inbound::new(region.clone(), DIRECTION, SHORTEST).unwrap(),
             sent: 0,
             received: 0,
+            announced: [None; 4],
         }
     }
 
@@ -117,10 +120,20 @@ impl<R: Region> Victim<R> {
         self.inbound.end_wait();
     }
 
-    fn receive(&mut self, lane: Lane) -> Result<(), Fault> {
+    fn look(&mut self, lane: Lane) -> Result<(), Fault> {
+        let next = self.inbound.next(lane)?;
+        if let Some(length) = next {
+            assert!((SHORTEST as usize..=CAPACITY as usize / 2 - 8).contains(&length));
+        }
+        let announced = &mut self.announced[lane.index()];
+        assert!(announced.is_none() || *announced == next, "what was announced stays announced");
+        *announced = next;
+        Ok(())
+    }
+
+    fn copy(&mut self, lane: Lane) -> Result<(), Fault> {
+        let Some(length) = self.announced[lane.index()].take() else { return Ok(()) };
         let mut frame = [0; CAPACITY as usize];
-        let Some(length) = self.inbound.next(lane)? else { return Ok(()) };
-        assert!((SHORTEST as usize..=CAPACITY as usize / 2 - 8).contains(&length));
         self.inbound.copy_next(lane, &mut frame[..length]).unwrap();
         // The hash stands in for the tag: bytes the scribbler hit are refused here.
         match counter_of(&frame[..length]) {
@@ -147,7 +160,8 @@ impl<R: Region> Victim<R> {
                 self.wait();
                 Ok(())
             }
-            _ => self.receive(Lane::ALL[dice.below(4)]),
+            8..12 => self.look(Lane::ALL[dice.below(4)]),
+            _ => self.copy(Lane::ALL[dice.below(4)]),
         }
     }
 
@@ -161,7 +175,8 @@ impl<R: Region> Victim<R> {
             self.wait();
             for lane in Lane::ALL {
                 for _ in 0..2 {
-                    self.receive(lane)?;
+                    self.look(lane)?;
+                    self.copy(lane)?;
                 }
             }
             let _ = self.inbound.release();

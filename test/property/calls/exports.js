@@ -37,6 +37,8 @@ const record = fc.oneof(
   { weight: 2, arbitrary: fc.constant({ text: 'a record', make: (world) => world.record() }) },
   { weight: 1, arbitrary: bytes() },
 );
+/** That of `World.record()`, or any. */
+const recordLength = fc.oneof({ weight: 3, arbitrary: fc.constant(plain(140)) }, { weight: 1, arbitrary: number(400) });
 const path = fc.oneof(
   { weight: 3, arbitrary: fc.nat(7).map((at) => plain(`socket-${at}`)) },
   {
@@ -126,7 +128,7 @@ export const EXPORTS = {
   'ShmSession#outcome': [],
   'ShmSession#setReferenced': [boolean],
   'ShmCalls#receive': [slab, slabFrom, descriptors, number(15)],
-  'ShmCalls#push': [record, number(400)],
+  'ShmCalls#push': [record, recordLength],
 
   'new StreamSession': [],
   'StreamSession.client': [clientOptions],
@@ -157,9 +159,9 @@ export const EXPORTS = {
   'StreamSession#info': [],
   'StreamSession#outcome': [],
   'StreamCalls#receive': [bytes(), slabFrom, slab, slabFrom, descriptors],
-  'StreamCalls#seal': [record, number(400)],
+  'StreamCalls#seal': [record, recordLength],
 
-  'new UnixListener': [instance('Poller'), path, callback],
+  'new UnixListener': [instance('Poller'), path, number(0o777), callback],
   'UnixListener#accept': [],
   'UnixListener#setReferenced': [boolean],
   'UnixListener#close': [],

@@ -165,7 +165,7 @@ export class World {
     const path = `pair-${this.#turns++ % 4}`;
     let listener;
     try {
-      listener = new UnixListener(poller, path, () => {});
+      listener = new UnixListener(poller, path, 0o600, () => {});
     } catch {
       return; // the last one of that name is not collected yet
     }

@@ -93,15 +93,26 @@ pub(crate) struct DataFrame {
     suite: u8,
     meta_kind: u8,
     reserved: u8,
-    meta: Meta,
-    pub(crate) payload: Vec<u8>,
     has_wrong_tag: bool,
+    meta: Meta,
+    payload: Payload,
 }
 
 #[derive(Arbitrary, Clone, Debug)]
 enum Kind {
     Known(u8),
     Any(u8),
+}
+
+#[derive(Arbitrary, Clone, Debug)]
+enum Payload {
+    Any(Vec<u8>),
+    /// Of a close frame, with what is added to the counter that would be right.
+    Close {
+        reason: u8,
+        has_lanes: bool,
+        more: u8,
+    },
 }
 
 #[derive(Arbitrary, Clone, Debug)]
@@ -125,9 +136,9 @@ impl DataFrame {
             suite: 0,
             meta_kind: 0,
             reserved: 0,
-            meta: Meta::Empty,
-            payload,
             has_wrong_tag: false,
+            meta: Meta::Empty,
+            payload: Payload::Any(payload),
         }
     }
 
@@ -155,12 +166,30 @@ impl DataFrame {
             &meta,
         ]
         .concat();
-        let frame = [&preamble(kind, header.len(), self.payload.len())[..], &header, &self.payload].concat();
+        let payload = self.payload(last);
+        let frame = [&preamble(kind, header.len(), payload.len())[..], &header, &payload].concat();
         let mut frame = signed(key, frame);
         if self.has_wrong_tag {
             *frame.last_mut().unwrap() ^= 1;
         }
         frame
+    }
+
+    /// The payload, as the next after `last`.
+    pub(crate) fn payload(&self, last: u64) -> Vec<u8> {
+        match &self.payload {
+            Payload::Any(bytes) => bytes.clone(),
+            Payload::Close { reason, has_lanes, more } => {
+                let lanes = if *has_lanes { 4 } else { 0 };
+                let counter = last.wrapping_add(u64::from(*more));
+                [
+                    &[*reason, lanes, 0, 0, 0, 0, 0, 0][..],
+                    &counter.to_be_bytes(),
+                    &vec![0; 8 * usize::from(lanes)],
+                ]
+                .concat()
+            }
+        }
     }
 
     /// Whether nothing is wrong with it but perhaps kind, meta and payload.

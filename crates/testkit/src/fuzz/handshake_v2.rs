@@ -26,6 +26,7 @@ struct Side {
     binding: bool,
 }
 
+/// What a hello lies about: with nothing but zeros it is right.
 #[derive(Arbitrary, Debug)]
 struct Hello {
     version: u8,
@@ -40,6 +41,7 @@ struct Hello {
     service_id: Option<Vec<u8>>,
 }
 
+/// What a ServerHello lies about: with nothing but zeros it is right.
 #[derive(Arbitrary, Debug)]
 struct ServerHello {
     version: u8,
@@ -55,7 +57,7 @@ struct ServerHello {
 
 #[derive(Arbitrary, Debug)]
 enum Accept {
-    Good { server_id: String, ttl_ms: u64, max_frame: u32 },
+    Good { server_id: Option<String>, ttl_ms: u64, max_frame: u32 },
     Text(Vec<u8>),
     Frame(DataFrame),
 }
@@ -141,6 +143,8 @@ fn between(client: &Side, server: &Side, edits: &[Edit; 4]) {
         assert_eq!(states, (State::Open, State::Open), "an honest handshake");
     }
     if states == (State::Open, State::Open) {
+        assert!(client.binding == server.binding && client.suites & server.suites & 7 != 0);
+        assert!(server.psk_only || !client.psk_only, "a client without X25519 that was not allowed");
         let sessions = [&connected, &accepting].map(|end| end.session().unwrap());
         assert_eq!(sessions[0].session_id, sessions[1].session_id);
         assert_eq!(sessions[0].suite, sessions[1].suite);
@@ -158,8 +162,8 @@ fn to_server(hello: &Hello, finish: &Edit, then: &[DataFrame]) {
     let length = u8::try_from(id.len() & 0xff).unwrap().wrapping_add(hello.length);
     let payload = [
         &[1_u8.wrapping_add(hello.version), hello.kx][..],
-        &hello.suites.to_be_bytes(),
-        &hello.features.to_be_bytes(),
+        &(hello.suites ^ 7).to_be_bytes(),
+        &(hello.features ^ 5).to_be_bytes(),
         &key_id,
         &[hello.nonce; 32],
         &[hello.public; 32],
@@ -173,7 +177,7 @@ fn to_server(hello: &Hello, finish: &Edit, then: &[DataFrame]) {
         return;
     }
     let lies = [hello.version, hello.key_id, hello.binding, hello.length];
-    assert!(lies == [0; 4] && id == b"nia.min" && hello.kx < 2 && hello.features & 1 == 1, "{hello:?}");
+    assert!(lies == [0; 4] && id == b"nia.min" && hello.kx < 2 && hello.features & 1 == 0, "{hello:?}");
     let answer = server.poll_transmit().expect("a ServerHello");
     // With X25519 the attacker's proof is wrong: it has not agreed on anything.
     let Some((proof, session)) = attacker.client_finish(&hello_frame, &answer[4..]) else { return };
@@ -197,8 +201,8 @@ fn to_client(features: u8, hello: &ServerHello, accept: Accept, then: &[DataFram
     let client_hello = client.poll_transmit().unwrap();
     let mut payload = [
         &[1_u8.wrapping_add(hello.version), hello.kx, 1_u8.wrapping_add(hello.suite), hello.reserved][..],
-        &hello.features.to_be_bytes(),
-        &[hello.session_id; 8],
+        &(hello.features ^ 1).to_be_bytes(),
+        &[hello.session_id ^ 1; 8],
         &[0x42; 32],
         &[hello.public; 32],
         &hello.more,
@@ -210,15 +214,17 @@ fn to_client(features: u8, hello: &ServerHello, accept: Accept, then: &[DataFram
         return;
     }
     let lies = [hello.version, hello.kx, hello.suite, hello.reserved, hello.public];
-    assert!(lies == [0; 5] && hello.session_id != 0 && payload.len() == 80, "{hello:?}");
-    assert!(hello.features & 1 == 1 && hello.features & !(u32::from(features) | 1) == 0, "{hello:?}");
+    assert!(lies == [0; 5] && hello.session_id != 1 && payload.len() == 80, "{hello:?}");
+    let granted = hello.features ^ 1;
+    assert!(granted & 1 == 1 && granted & !(u32::from(features) | 1) == 0, "{hello:?}");
     let accept = match accept {
-        Accept::Good { server_id, ttl_ms, max_frame } => DataFrame::accept(
+        Accept::Good { server_id, ttl_ms, max_frame } => DataFrame::accept({
+            let (server_id, max_frame) = (server_id.as_deref().unwrap_or("eai"), max_frame ^ 1_048_576);
             format!(
                 "{{\"status\":\"ok\",\"server_id\":{server_id:?},\"capabilities\":[],\"ttl_ms\":{ttl_ms},\"max_frame\":{max_frame}}}"
             )
-            .into_bytes(),
-        ),
+            .into_bytes()
+        }),
         Accept::Text(text) => DataFrame::accept(text),
         Accept::Frame(frame) => frame,
     };
