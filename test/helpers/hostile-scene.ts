@@ -34,7 +34,7 @@ const HONEST = 'eni.honest';
 const DEADLINE = 60_000;
 
 /** One line of a victim or an attacker. */
-export type Line = Readonly<Record<string, unknown>>;
+type Line = Readonly<Record<string, unknown>>;
 
 /** How a session of the victim ended. */
 export interface Ending {

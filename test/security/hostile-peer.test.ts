@@ -61,6 +61,7 @@ onLinux.each(['server', 'client'] as const)('a victim that is a %s', (role) => {
     expect(poisoned.filter(({ error }) => (error?.text ?? '') === '')).toEqual([]);
     const logged = scene.faults(mark).filter((code) => code === 'EIPC_POISONED');
     expect(logged.length, 'every poisoned session is in the log').toBe(poisoned.length);
+    // eslint-disable-next-line no-console -- the figures of docs/security-evidence.md
     if (TIMES > 1) console.log(`${role}, ${name}:`, report, `${poisoned.length} poisoned`);
   });
 

@@ -8,7 +8,7 @@ import fc from 'fast-check';
 const id = text('eni.test', 'eai', 'eipc');
 const key = instance('NativeKey');
 const anyKey = fc.oneof(key, bytes(64));
-const kind = fc.oneof(number(255), fc.constantFrom(...'iftaphucCXESAHR').map(kindOf));
+const kind = fc.oneof(number(255), fc.constantFrom(...'iftaphucCXESAHR'.split('')).map(kindOf));
 const lane = number(3);
 const suites = array(number(3), 4);
 const milliseconds = number(10_000);

@@ -58,13 +58,13 @@ try {
       if (count % RENEWAL === 0) world.renew();
       if (count % (16 * RENEWAL) === 0) globalThis.gc?.();
       if (count % TURN === 0) await new Promise((resolve) => setImmediate(resolve));
-      if (failure !== undefined) throw failure;
+      if (failure !== undefined) throw failure; // eslint-disable-line only-throw-error -- whatever it was
     }),
     { seed: Number(seed), numRuns: Number(calls), endOnFailure: true, verbose: 0 },
   );
   // The next turns run what the last calls have started.
   for (let turn = 0; turn < 10; turn += 1) await new Promise((resolve) => setImmediate(resolve));
-  if (failure !== undefined) throw failure;
+  if (failure !== undefined) throw failure; // eslint-disable-line only-throw-error -- whatever it was
 } catch (error) {
   // Left to itself it would become an exception that our own handler takes, in a process that polls for ever.
   process.stderr.write(

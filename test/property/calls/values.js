@@ -21,11 +21,14 @@ export class Trap extends Error {}
 
 const MANY = 1_048_576;
 
+// prettier-ignore
+const EDGES = [
+  0, -0, 1, -1, 0.5, -0.5, 2, 3, 4, 15, 16, 255, 256, 65_535, 65_536, NaN, Infinity, -Infinity,
+  2 ** 31 - 1, 2 ** 31, -(2 ** 31), 2 ** 32 - 1, 2 ** 32, 2 ** 53, 2 ** 63, 2 ** 64, 1e308, 5e-324,
+];
+
 /** @type {readonly Recipe[]} */
-const NUMBERS = [
-  ...[0, -0, 1, -1, 0.5, -0.5, 2, 3, 4, 15, 16, 255, 256, 65_535, 65_536, NaN, Infinity, -Infinity],
-  ...[2 ** 31 - 1, 2 ** 31, -(2 ** 31), 2 ** 32 - 1, 2 ** 32, 2 ** 53, 2 ** 63, 2 ** 64, 1e308, 5e-324],
-].map((number) => recipe(Object.is(number, -0) ? '-0' : String(number), () => number));
+const NUMBERS = EDGES.map((number) => recipe(Object.is(number, -0) ? '-0' : String(number), () => number));
 
 const BIGINTS = [0n, 1n, -1n, 2n ** 63n - 1n, 2n ** 63n, 2n ** 64n - 1n, 2n ** 64n, -(2n ** 63n), 2n ** 200n].map(
   (number) => recipe(`${number}n`, () => number),
@@ -81,7 +84,7 @@ const OTHERS = [
   recipe('an object without prototype', () => Object.create(null)),
   recipe('[]', () => []),
   recipe('a sparse array', () => [, 1, , 2]), // eslint-disable-line no-sparse-arrays
-  recipe('an array of a million holes', () => new Array(MANY)),
+  recipe('an array of a million holes', () => Object.assign([], { length: MANY })),
   recipe('{ length: 2^32 }', () => ({ length: 2 ** 32 })),
   recipe('a date', () => new Date(NaN)),
   recipe('a map', () => new Map()),
