@@ -70,6 +70,8 @@ export class SocketStream implements ByteStream {
     this.#outlet = outlet;
     socket.on('error', (error) => {
       this.#error ??= error;
+      // A socket of TLS lives on after its own errors, deaf and dumb; any other is destroyed already.
+      socket.destroy();
     });
     socket.on('drain', () => outlet.reader?.drained());
     socket.on('end', () => outlet.reader?.ended(this.#error));

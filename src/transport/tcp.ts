@@ -61,6 +61,8 @@ export async function connectSocket(
   signal: AbortSignal | undefined,
 ): Promise<Socket> {
   const socket = connect({ ...connectOptions(address), ...HALF_OPEN }).pause();
+  // What breaks it from now on is told by the end of what takes it over.
+  socket.on('error', () => {});
   await connected(socket, timeout, signal, excusesOf(address, timeout));
   return socket;
 }

@@ -4,7 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { connect as connectTcp } from 'node:net';
+import { connect as connectTcp, createServer as createTcpServer } from 'node:net';
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import { connect as connectTls, createServer } from 'node:tls';
 import type { ConnectionOptions, TLSSocket, TlsOptions as NodeTlsOptions } from 'node:tls';
@@ -104,6 +104,38 @@ export class TlsScene implements AsyncDisposable {
     return { port, read };
   }
 
+  /** Somebody on the way, without a certificate, who passes everything on and puts bytes of its own between. */
+  async relay(
+    server: Server,
+  ): Promise<{ readonly port: number; readonly inject: (direction: 'c2s' | 's2c', bytes: Buffer) => void }> {
+    const sockets: { c2s?: Socket; s2c?: Socket } = {};
+    const relay = createTcpServer((client) => {
+      const onward = join(client, portOf(server));
+      onward.pipe(client);
+      Object.assign(sockets, { c2s: onward, s2c: client });
+    });
+    return { port: await this.#listening(relay), inject: (direction, bytes) => void sockets[direction]?.write(bytes) };
+  }
+
+  /**
+   * Somebody on the way, without a certificate, who puts bytes behind the server's first flight, so that the client reads them in the same breath. Returns its
+   * port.
+   */
+  async appender(server: Server, bytes: Buffer): Promise<number> {
+    const relay = createTcpServer((client) => {
+      const onward = join(client, portOf(server));
+      let flight = Buffer.alloc(0);
+      onward.on('data', (chunk: Buffer) => {
+        flight = Buffer.concat([flight, chunk]);
+        // EncryptedExtensions, Certificate, CertificateVerify, Finished: each in a record of its own.
+        if (protectedRecords(flight) < 4) return;
+        client.write(Buffer.concat([flight, bytes]));
+        flight = Buffer.alloc(0);
+      });
+    });
+    return this.#listening(relay);
+  }
+
   /** The codes and texts with which the server logged failed handshakes, oldest first. */
   failures(): { readonly code: string; readonly text: string }[] {
     return this.records
@@ -137,4 +169,27 @@ export async function toItsEnd(socket: Socket): Promise<Buffer> {
   socket.on('data', (chunk: Buffer) => chunks.push(chunk));
   if (!socket.destroyed) await within(once(socket, 'close'), 'the end of a connection');
   return Buffer.concat(chunks);
+}
+
+/** How many whole records of protected data a text of TLS has (RFC 8446, 5.1). */
+function protectedRecords(text: Buffer): number {
+  let count = 0;
+  for (let at = 0; at + 5 <= text.length;) {
+    const end = at + 5 + text.readUInt16BE(at + 3);
+    if (end <= text.length && text[at] === 23) count += 1;
+    at = end;
+  }
+  return count;
+}
+
+/** Connects onward for a client; what it sends is passed on, and both end together. */
+function join(client: Socket, port: number): Socket {
+  const onward = connectTcp({ port, host: HOST });
+  for (const [one, other] of [
+    [client, onward],
+    [onward, client],
+  ] as const)
+    one.on('error', () => other.destroy()).on('close', () => other.destroy());
+  client.pipe(onward);
+  return onward;
 }

@@ -276,6 +276,43 @@ describe('somebody who ends TLS between the two', () => {
   });
 });
 
+// The attacker is on the way and has no certificate: it can only break what passes.
+describe('somebody who breaks TLS', () => {
+  it.each([
+    ['with a record that nobody made', Buffer.from('1703030020'.padEnd(74, 'a'), 'hex')],
+    ['with what is no record', Buffer.from('EIPC'.repeat(8))],
+    ['with an alert in clear text', Buffer.from('15030300020228', 'hex')],
+  ])('in the moment the handshake is over, %s: an error of the client’s, and nothing else', async (_, bytes) => {
+    const server = await scene.serve();
+    const refusal = await scene.dial(await scene.appender(server, bytes)).catch((error: unknown) => error);
+    expect(refusal).toBeInstanceOf(EipcError);
+    expect((refusal as EipcError).code).toMatch(/^EIPC_(?:TRANSPORT|HANDSHAKE_FAILED)$/);
+    expect(String((refusal as EipcError).cause)).toMatch(/SSL/);
+    await expect.poll(() => server.stats()).toMatchObject({ authenticated: 0, handshaking: 0 });
+  });
+});
+
+// As above, in the middle of a session.
+describe('somebody who breaks TLS later', () => {
+  it.each(['c2s', 's2c'] as const)(
+    '%s: both ends learn at once that the session was cut, and nothing is delivered',
+    async (direction) => {
+      const server = await scene.serve();
+      const { port, inject } = await scene.relay(server);
+      const client = await scene.dial(port);
+      await client.ping();
+      const [endpoint] = server.endpoints;
+      inject(direction, Buffer.from('1703030020'.padEnd(74, 'a'), 'hex'));
+      const ends = await within(Promise.all([client.closed, endpoint?.closed]), 'the ends of a session');
+      expect(ends.map((end) => end?.code)).toEqual(['EIPC_TRUNCATED', 'EIPC_TRUNCATED']);
+      expect(ends.map((end) => String(end?.error?.cause))).toEqual([
+        expect.stringMatching(/SSL/),
+        expect.stringMatching(/SSL/),
+      ]);
+    },
+  );
+});
+
 // The attacker holds a good key and lies about the connection it is on; the server is the real one. The client shares no code with the package.
 describe('the binding of a hello', () => {
   /** What docs/wire.md says, by Node's own means. */
