@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ask, start, stop } from './harness/children.js';
+import { makePlacement } from './harness/placement.js';
 
 /** Connections that share the server, and the processes they are in. */
 const CLIENTS = 64;
@@ -22,6 +23,9 @@ const BULK_BYTES = 4_096;
 const PAUSE = 2;
 /** Milliseconds until a flood has filled its lanes. */
 const FILL = 200;
+
+/** Where the processes run when there are more of them than cores. */
+const ANYWHERE = { answererPrefix: [], driverPrefix: [] };
 
 const { values } = parseArgs({
   options: {
@@ -35,6 +39,7 @@ const seconds = Number(values.seconds);
 const folder = mkdtempSync(join(tmpdir(), 'eipc-lanes-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
+const placement = makePlacement('two');
 const load = loadavg()[0];
 const latency = [];
 const shares = [];
@@ -47,7 +52,7 @@ process.exit(shares.every(({ counts }) => Math.min(...counts) > 0) ? 0 : 1);
 
 /** @param {string} transport */
 async function measureLatency(transport) {
-  const { server, connectClient } = await listen(transport, ['probe', 'other', 'stalled']);
+  const { server, connectClient } = await listen(transport, ['probe', 'other', 'stalled'], placement);
   const probe = await connectClient(['probe']);
   const other = await connectClient(['other']);
   const stalled = await connectClient(['stalled'], true);
@@ -85,15 +90,15 @@ async function measureLatency(transport) {
   for (const child of [probe, other, stalled, server]) await stop(child);
   return [...found].map(([name, results]) => {
     const [scene, kind, isStalled] = name.split('|');
-    const p99 = median(results.map((result) => result.p99));
-    return { transport, scene, kind, isStalled, p50: median(results.map((result) => result.p50)), p99 };
+    const of = (name) => median(results.map((result) => result[name]));
+    return { transport, scene, kind, isStalled, p50: of('p50'), p90: of('p90'), p99: of('p99') };
   });
 }
 
 /** @param {string} transport */
 async function measureShares(transport) {
   const services = Array.from({ length: CLIENTS }, (_, n) => `client-${n}`);
-  const { server, connectClient } = await listen(transport, services);
+  const { server, connectClient } = await listen(transport, services, ANYWHERE);
   const size = CLIENTS / PROCESSES;
   const clients = [];
   for (let n = 0; n < PROCESSES; n += 1) clients.push(await connectClient(services.slice(n * size, (n + 1) * size)));
@@ -107,13 +112,13 @@ async function measureShares(transport) {
   return { transport, counts: counts.sort((left, right) => left - right) };
 }
 
-async function listen(transport, services) {
+async function listen(transport, services, { answererPrefix, driverPrefix }) {
   const address = `${transport}:${join(folder, `${transport}-${services.length}`)}`;
-  const server = start(new URL('lanes/server.js', import.meta.url));
+  const server = start(new URL('lanes/server.js', import.meta.url), answererPrefix);
   const keys = Object.fromEntries(services.map((name) => [name, randomBytes(32).toString('hex')]));
   await ask(server, { address, keys });
   const connectClient = async (names, isStalled = false) => {
-    const client = start(new URL('lanes/client.js', import.meta.url));
+    const client = start(new URL('lanes/client.js', import.meta.url), driverPrefix);
     const theirs = Object.fromEntries(names.map((name) => [name, keys[name]]));
     await ask(client, { address, keys: theirs, isStalled });
     return client;
@@ -133,6 +138,7 @@ function report() {
       row.scene,
       row.isStalled,
       micro(row.p50),
+      micro(row.p90),
       micro(row.p99),
       (row.p99 / quiet(row).p99).toFixed(2),
     ].join(' | '),
@@ -143,9 +149,10 @@ function report() {
     return [transport, CLIENTS, Math.round(total / seconds), least, median(counts), most, (least / most).toFixed(2)];
   });
   return [
-    `P0 round trips beside P3 in messages of ${BULK_BYTES} bytes; load average at the start ${load.toFixed(2)}`,
+    `P0 round trips beside P3 in messages of ${BULK_BYTES} bytes, medians of ${values.rounds} rounds of ${seconds} s; load average at the start ${load.toFixed(2)}`,
+    placement.description,
     '',
-    ...table('transport | P0 | flood | somebody reads nothing | p50 µs | p99 µs | p99 ÷ quiet', rows),
+    ...table('transport | P0 | flood | somebody reads nothing | p50 µs | p90 µs | p99 µs | p99 ÷ quiet', rows),
     '',
     `${CLIENTS} clients in ${PROCESSES} processes send P1 as fast as it is taken; messages of a connection in ${seconds} s`,
     '',

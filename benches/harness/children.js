@@ -1,6 +1,7 @@
 /** Processes of a benchmark that are told what to do and answer, one order at a time. They end with this one. */
-import { fork } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
 
 /** @type {Set<import('node:child_process').ChildProcess>} */
 const children = new Set();
@@ -8,9 +9,13 @@ process.on('exit', () => {
   for (const child of children) child.kill('SIGKILL');
 });
 
-/** @param {URL} program */
-export function start(program) {
-  const child = fork(program);
+/**
+ * @param {URL} program
+ * @param {readonly string[]} [prefix] - put in front of the command, to pin it to a core (placement.js)
+ */
+export function start(program, prefix = []) {
+  const [command, ...args] = [...prefix, process.execPath, fileURLToPath(program)];
+  const child = spawn(command, args, { stdio: ['inherit', 'inherit', 'inherit', 'ipc'] });
   children.add(child);
   child.once('exit', () => children.delete(child));
   return child;

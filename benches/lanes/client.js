@@ -45,9 +45,9 @@ async function read(endpoint) {
 
 /** Keeps the lane full. */
 async function pour(endpoint) {
-  while (flooded !== null) {
-    const message = { type: 'features', priority: flooded, payload: Buffer.alloc(size) };
-    for (let sent = 0; sent < BURST; sent += 1) if (!endpoint.trySend(message)) await endpoint.ready(flooded);
+  for (let priority = flooded; priority !== null; priority = flooded) {
+    const message = { type: 'features', priority, payload: Buffer.alloc(size) };
+    for (let sent = 0; sent < BURST; sent += 1) if (!endpoint.trySend(message)) await endpoint.ready(priority);
     await setImmediate();
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The server of benches/lanes.js. Told `{ address, keys }` (hex by service id) it listens, sends P0 messages back, and counts the others for each
- * session; told `{ bulkTo }` it sends P3 to that service until its lane is full; asked for anything else it answers with the counts.
+ * The server of benches/lanes.js. Told `{ address, keys }` (hex by service id) it listens, sends P0 messages back, and counts the others by
+ * service; it adds up their bytes, so that it has more to do with a message than its sender, which is what fills lanes. Told `{ bulkTo }` it
+ * sends P3 to that service until its lane is full; asked for anything else it answers with the counts.
  */
 import { Key, listen } from '../../dist/index.js';
 import { serve } from '../harness/children.js';
@@ -9,6 +10,7 @@ import { serve } from '../harness/children.js';
 let server;
 /** @type {Map<string, number>} */
 const counts = new Map();
+let sum = 0;
 
 serve(async ({ address, keys, bulkTo }) => {
   if (address !== undefined) {
@@ -20,7 +22,8 @@ serve(async ({ address, keys, bulkTo }) => {
     server.router.handle('intent', ({ payload }, { endpoint }) => {
       void endpoint.send({ type: 'intent', priority: 0, payload });
     });
-    server.router.handle('features', (_message, { serviceId }) => {
+    server.router.handle('features', ({ bytes }, { serviceId }) => {
+      for (let at = 0; at < bytes.length; at += 1) sum = (sum + bytes[at]) | 0;
       counts.set(serviceId, (counts.get(serviceId) ?? 0) + 1);
     });
     return {};
@@ -32,5 +35,5 @@ serve(async ({ address, keys, bulkTo }) => {
     while (endpoint?.trySend(message) === true) sent += 1;
     return { sent };
   }
-  return { counts: [...counts] };
+  return { counts: [...counts], sum };
 });

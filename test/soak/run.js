@@ -13,6 +13,14 @@ import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
+/**
+ * Has the allocators keep little for later, so that the resident set is what is held: new objects of JavaScript in a space that does not grow,
+ * freed blocks back to the system.
+ */
+const LEAN = {
+  execArgv: ['--expose-gc', '--max-semi-space-size=1'],
+  env: { ...process.env, MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '65536', MALLOC_TRIM_THRESHOLD_: '65536' },
+};
 /** The part of a run in which a process takes what it will keep: compiled code, pools, caches. */
 const WARM_UP = 0.25;
 const MEBIBYTE = 1_048_576;
@@ -27,12 +35,9 @@ const seconds = Number(values.seconds);
 /** Samples of a run: two a second at most. */
 const SAMPLES = Math.min(40, Math.ceil(seconds * 2));
 
-/**
- * What may grow between the end of the warm-up and the end of the run, by the slope of the series. The resident set moves by what the
- * allocators keep for later, and in a short run processes are still growing into their work.
- */
+/** What may grow between the end of the warm-up and the end of the run, by the slope of the series. */
 const TOLERANCES = {
-  resident: (seconds < 120 ? 32 : 8) * MEBIBYTE,
+  resident: 4 * MEBIBYTE,
   heap: MEBIBYTE,
   buffers: MEBIBYTE,
   descriptors: 0,
@@ -52,9 +57,7 @@ for (const [name, role] of [
   ['server', 'listen'],
   ['client', 'connect'],
 ]) {
-  const child = fork(fileURLToPath(new URL('peer.js', import.meta.url)), [role, address], {
-    execArgv: ['--expose-gc'],
-  });
+  const child = fork(fileURLToPath(new URL('peer.js', import.meta.url)), [role, address], LEAN);
   children[name] = child;
   child.once('exit', (code, signal) => {
     process.stderr.write(`the ${name} ended (${signal ?? code})\n`);
