@@ -10,13 +10,13 @@ mod ending;
 
 use self::ending::Goodbye;
 pub use self::ending::StreamEnd;
-use super::{MAX_TOKEN_LEN, check_ids};
 use super::handshake::{
     AwaitChallenge, AwaitResponse, AwaitResult, ClientStart, Denied, Established, ServerStart,
 };
 use super::open::{Envelope, Opener};
 use super::options::{Authentication, ClientConfig, MacConfig, ServerConfig, Session};
 use super::seal::Sealer;
+use super::{MAX_TOKEN_LEN, check_ids};
 use crate::crypto::random::Random;
 use crate::error::{Code, Error, Result};
 use crate::message::{Kind, Meta};
