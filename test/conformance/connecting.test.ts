@@ -81,7 +81,7 @@ describe('connecting', () => {
       const address = addressOf(server);
       await server.close();
       const services = { eni: { key: scene.key, capabilities: [] } };
-      const other = scene.closeLater(await listen(address, { services, serverId: 'else' }));
+      const other = scene.closeLater(await listen(address, { services, ...scene.speech, serverId: 'else' }));
       await expect(scene.dial(other)).rejects.toMatchObject({ code: 'EIPC_IDENTITY' });
       // Who names the server it wants gets that, and the memory of the other stays.
       expect((await scene.dial(other, { serverId: 'else' })).peer.serviceId).toBe('else');
