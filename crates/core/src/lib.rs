@@ -43,8 +43,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod crypto;
 pub mod error;
+mod hex;
 pub mod message;
 pub mod session;
 mod time;
