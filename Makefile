@@ -3,10 +3,12 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts build-vectors test test-package test-platforms demo bench check deep mutants fmt clean require-node require-rust FORCE
+.PHONY: help build build-native build-ts build-vectors test test-package test-platforms demo bench check deep mutants audit-kills fmt clean require-node require-rust FORCE
 
 # Arguments for `make demo`, `make bench`, `make mutants` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
+# How often `make audit-kills` tries each step.
+KILLS ?= 100
 # Where `make test` also leaves the results of the TypeScript tests, as JSON.
 VITEST_JSON ?=
 
@@ -48,7 +50,10 @@ bench: build $(BENCH_MODULES) ## measure against the peers; conditions are print
 check: $(MODULES) | require-rust ## run what CI runs, stage by stage
 	scripts/check.sh
 
-deep: mutants ## run what takes too long for every change
+deep: mutants audit-kills ## run what takes too long for every change
+
+audit-kills: build ## kill a process at each step of writing an audit log, a hundred times each (KILLS=5 for fewer)
+	EIPC_AUDIT_KILLS=$(KILLS) npx vitest run --project eipc test/process/audit-kill.test.ts
 
 mutants: | require-rust ## remove each check in turn: some test must fail (ARGS=session/epoch.rs for a part)
 	cargo run --quiet --package eipc-mutants -- $(ARGS)

@@ -1,6 +1,11 @@
 /**
  * The public API of eipc. Names only; everything is made elsewhere.
  */
+export { AuditLogger } from './audit/audit-logger.js';
+export type { AuditLoggerOptions, AuditLoggerStats } from './audit/audit-logger.js';
+export type { AuditDecision, AuditEntry, AuditSink } from './audit-sink.js';
+export { verifyAudit } from './audit/verify-audit.js';
+export type { AuditFault, AuditFaultReason, AuditVerdict, VerifyAuditOptions } from './audit/verify-audit.js';
 export { ClientEndpoint, connect } from './client.js';
 export type { CloseReason } from './close-reason.js';
 export { jsonCodec, msgpackCodec } from './codec.js';

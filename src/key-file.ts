@@ -2,12 +2,12 @@
  * Key files: read once, checked on the opened file, wiped after the bytes are in native memory.
  */
 import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 
 import { makeError, nativeError } from './errors.js';
 import { Key, keyLengthFault } from './key.js';
 import type { KeyOptions } from './key.js';
 import { decodeKey } from './key-text.js';
+import { openUnfollowed, ownerFault } from './owner-file.js';
 
 /** Most bytes read from a key file: a larger file is certainly not a key. */
 const MAX_KEY_FILE = 4_096;
@@ -24,35 +24,22 @@ const MAX_KEY_FILE = 4_096;
 export async function readKeyFile(path: string, options: KeyOptions = {}): Promise<Key> {
   let file;
   try {
-    // Everything is checked on the opened descriptor: what is at the path can change between two looks at it.
-    file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+    file = await openUnfollowed(path, constants.O_RDONLY);
   } catch (error) {
     throw nativeError(error, `the key file ${path} cannot be opened (a symbolic link is refused)`);
   }
   const stored = Buffer.alloc(MAX_KEY_FILE + 1);
   let bytes: Buffer | undefined;
   try {
-    const status = await file.stat();
-    const mode = status.mode & 0o7777;
-    if (!status.isFile()) throw makeError('EIPC_KEY', `${path} is not a regular file`);
-    if (process.getuid !== undefined && status.uid !== process.getuid()) {
-      throw makeError(
-        'EIPC_KEY',
-        `the key file ${path} belongs to uid ${status.uid}, not to this user (${process.getuid()}); use a key file of your own`,
-      );
-    }
-    if (process.platform !== 'win32' && mode !== 0o600 && mode !== 0o400) {
-      throw makeError(
-        'EIPC_KEY',
-        `the key file ${path} has mode ${mode.toString(8).padStart(4, '0')}; run \`chmod 600\` on it, and replace the key if others could read it`,
-      );
-    }
+    const fault = ownerFault(await file.stat(), path);
+    if (fault !== undefined)
+      throw makeError('EIPC_KEY', `this is no key file: ${fault}; if others could read it, replace the key`);
     const { bytesRead } = await file.read(stored, 0, stored.length, 0);
     if (bytesRead > MAX_KEY_FILE)
       throw makeError('EIPC_KEY', `${path} is larger than ${MAX_KEY_FILE} bytes, so it is not a key file`);
     bytes = decodeKey(stored.subarray(0, bytesRead), `the key file ${path}`);
-    const fault = keyLengthFault(bytes.length, options.protocol);
-    if (fault !== undefined) throw makeError('EIPC_KEY', `${path}: ${fault}`);
+    const lengthFault = keyLengthFault(bytes.length, options.protocol);
+    if (lengthFault !== undefined) throw makeError('EIPC_KEY', `${path}: ${lengthFault}`);
     return Key.fromBytes(bytes, options);
   } finally {
     stored.fill(0);

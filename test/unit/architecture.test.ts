@@ -21,6 +21,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   native: { files: ['load-addon.ts', 'native.ts'], imports: ['the addon', 'node:*'] },
   base: {
     files: [
+      'audit-sink.ts',
       'check.ts',
       'codec.ts',
       'create-message.ts',
@@ -38,6 +39,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'limits.ts',
       'message.ts',
       'outgoing.ts',
+      'owner-file.ts',
       'queue.ts',
       'replay-tracker.ts',
       'ring-buffer.ts',
@@ -50,6 +52,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     ],
     imports: ['native', 'node:*', '@msgpack/msgpack', 'valibot'],
   },
+  audit: { files: ['audit/*.ts'], imports: ['native', 'base', 'node:*'] },
   router: { files: ['router.ts'], imports: ['base', 'node:*'] },
   options: {
     files: ['options.ts', 'services.ts', 'settings.ts', 'suites.ts', 'v1-settings.ts'],
@@ -93,12 +96,11 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'auth.ts',
       'registry.ts',
       'health.ts',
-      'audit.ts',
       'keyring.ts',
     ],
     imports: ['native', 'base', 'router', 'options', 'transport', 'endpoint', 'node:*'],
   },
-  index: { files: ['index.ts'], imports: ['base', 'router', 'options', 'transport', 'endpoint', 'facades'] },
+  index: { files: ['index.ts'], imports: ['base', 'audit', 'router', 'options', 'transport', 'endpoint', 'facades'] },
   cli: { files: ['cli/**/*.ts'], imports: ['index', 'node:*', 'commander', 'fft.js'] },
 };
 
@@ -122,6 +124,7 @@ const CRATES: Readonly<Record<string, Crate>> = {
 const CORE_RULES = [
   { files: 'wire/', not: /\bcrate\s*::\s*(?:crypto\b|\{[^}]*\bcrypto\b)/, why: 'wire does not know crypto' },
   { files: 'crypto/', not: /\bcrate\s*::\s*(?:wire\b|\{[^}]*\bwire\b)/, why: 'crypto does not know wire' },
+  { files: 'audit/', not: /\bcrate\s*::\s*(?:wire|session|message)\b/, why: 'audit knows crypto only' },
   {
     files: '',
     except: 'crypto/',

@@ -1,6 +1,8 @@
 /** Every row of the table of names in docs/migration/from-original.md is there and does what its name says. What it does exactly has its own tests. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import * as eipc from '../../src/index.js';
@@ -120,6 +122,19 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
 
   '`encryption.Encrypt`, `Decrypt`': () => {
     expect(Buffer.from(eipc.decrypt(key, eipc.encrypt(key, Buffer.from('text')))).toString()).toBe('text');
+  },
+
+  '`audit.NewFileLogger`, `Log`': async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'eipc-names-'));
+    try {
+      const logger = await eipc.AuditLogger.open(join(folder, 'audit.log'), { key });
+      await logger.log({ peer: 'eni.min', action: 'ui.click', decision: 'allow' });
+      await logger.close();
+      const verdict = await eipc.verifyAudit(join(folder, 'audit.log'), { key });
+      expect(verdict).toMatchObject({ lines: 2, check: 'key' });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   },
 
   '`core.GracefulShutdown`': () =>

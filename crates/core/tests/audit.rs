@@ -8,16 +8,14 @@
     reason = "a test that cannot go on fails"
 )]
 
-use eipc_core::audit::{
-    ACTION_BEGIN, AuditKey, CHECKPOINT_EVERY, Chain, Check, Checkpoints, Reason, Verdict, Verifier,
-};
+use eipc_core::audit::{ACTION_BEGIN, AuditKey, Chain, Check, Checkpoints, Reason, Verdict, Verifier};
 use eipc_testkit::noise::Noise;
 use std::fmt::Write;
 use std::sync::Arc;
 #[allow(clippy::disallowed_types, reason = "prints what a million lines take")]
 use std::time::Instant;
 
-/// A log as its lines, without their ends, and a checkpoint of the last of them.
+/// A log as its lines, without their ends, and its checkpoints, one of the last line among them.
 struct Log {
     key: Option<Arc<AuditKey>>,
     lines: Vec<Vec<u8>>,
@@ -40,18 +38,10 @@ impl Log {
             .unwrap();
         }
         let mut chain = Chain::begin([7; 32], key.as_deref());
-        let (mut file, mut checkpoints) = (Vec::new(), String::new());
-        let ends: Vec<_> = bodies.match_indices('\n').map(|(at, _)| at + 1).collect();
-        let step = usize::try_from(CHECKPOINT_EVERY).unwrap();
-        let mut from = 0;
-        for group in ends.chunks(step) {
-            let to = *group.last().unwrap();
-            chain.seal(&bodies.as_bytes()[from..to], &mut file).unwrap();
-            chain.commit();
-            let hash: String = chain.hash().iter().map(|byte| format!("{byte:02x}")).collect();
-            writeln!(checkpoints, "{{\"n\":{},\"h\":\"{hash}\"}}", chain.number()).unwrap();
-            from = to;
-        }
+        let mut file = Vec::new();
+        chain.seal(bodies.as_bytes(), &mut file).unwrap();
+        chain.commit();
+        let checkpoints = chain.take_checkpoints() + &chain.checkpoint();
         let lines = file.split(|byte| *byte == b'\n').take(count).map(<[u8]>::to_vec).collect();
         Self { key, lines, checkpoints }
     }

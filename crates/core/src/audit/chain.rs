@@ -6,7 +6,7 @@
 
 use super::key::{AuditKey, LineKey, has_its_hash, hash};
 use super::line::{Line, MAX_LINE, check_body};
-use super::{MAX_NUMBER, state};
+use super::{CHECKPOINT_EVERY, MAX_NUMBER, checkpoints, state};
 use crate::crypto::secret::SecretBytes;
 use crate::error::{Code, Error, Result};
 use crate::hex;
@@ -19,6 +19,8 @@ pub struct Chain {
     base: u64,
     durable: Position,
     sealed: Option<Position>,
+    /// Checkpoints that are due, as they are written.
+    due: String,
     scratch: Vec<u8>,
 }
 
@@ -31,13 +33,15 @@ pub(super) struct Position {
     pub(super) size: u64,
     /// The key of the next line; none in a chain without a key.
     pub(super) key: Option<LineKey>,
+    /// Checkpoints passed on the way here.
+    passed: String,
 }
 
 impl Chain {
     /// Begins a chain. `id` is random, and tells it from all others.
     #[must_use]
     pub fn begin(id: [u8; 32], key: Option<&AuditKey>) -> Self {
-        let start = Position { number: 0, hash: [0; 32], size: 0, key: key.map(AuditKey::first) };
+        let start = Position::new(0, [0; 32], 0, key.map(AuditKey::first));
         Self::restored(id, key.map(AuditKey::id), 0, start)
     }
 
@@ -50,7 +54,8 @@ impl Chain {
     }
 
     pub(super) fn restored(id: [u8; 32], key_id: Option<u64>, base: u64, durable: Position) -> Self {
-        Self { id, key_id, base, durable, sealed: None, scratch: Vec::with_capacity(MAX_LINE) }
+        let (due, scratch) = (String::new(), Vec::with_capacity(MAX_LINE));
+        Self { id, key_id, base, durable, sealed: None, due, scratch }
     }
 
     /// Returns the number of the last durable line; 0 before the first.
@@ -114,6 +119,7 @@ impl Chain {
     pub fn commit(&mut self) {
         if let Some(sealed) = self.sealed.take() {
             self.durable = sealed;
+            self.due.push_str(&core::mem::take(&mut self.durable.passed));
         }
     }
 
@@ -146,7 +152,10 @@ impl Chain {
         }
         let Ok(key) = key.as_ref().map(LineKey::next).transpose() else { return false };
         let size = self.durable.size.saturating_add(bytes.len() as u64);
-        self.durable = Position { number: line.number, hash: line.hash, size, key };
+        self.durable = Position::new(line.number, line.hash, size, key);
+        if line.number.is_multiple_of(CHECKPOINT_EVERY) {
+            self.due.push_str(&self.checkpoint());
+        }
         true
     }
 
@@ -154,6 +163,18 @@ impl Chain {
     pub const fn begin_file(&mut self) {
         self.base = self.durable.number;
         self.durable.size = 0;
+    }
+
+    /// Returns the checkpoint of the last durable line, as it is written.
+    #[must_use]
+    pub fn checkpoint(&self) -> String {
+        checkpoints::write(self.durable.number, &self.durable.hash)
+    }
+
+    /// Hands over the checkpoints of durable lines that are due, as they are written: one every
+    /// [`CHECKPOINT_EVERY`] lines.
+    pub fn take_checkpoints(&mut self) -> String {
+        core::mem::take(&mut self.due)
     }
 
     /// Returns what the state file has to say of what is durable.
@@ -164,9 +185,14 @@ impl Chain {
 }
 
 impl Position {
+    pub(super) const fn new(number: u64, hash: [u8; 32], size: u64, key: Option<LineKey>) -> Self {
+        Self { number, hash, size, key, passed: String::new() }
+    }
+
     fn duplicate(&self) -> Self {
-        let Self { number, hash, size, key } = self;
-        Self { number: *number, hash: *hash, size: *size, key: key.as_ref().map(LineKey::duplicate) }
+        let Self { number, hash, size, key, passed } = self;
+        let key = key.as_ref().map(LineKey::duplicate);
+        Self { passed: passed.clone(), ..Self::new(*number, *hash, *size, key) }
     }
 
     fn append(&mut self, body: &[u8], out: &mut Vec<u8>, scratch: &mut Vec<u8>) -> Result<()> {
@@ -189,6 +215,9 @@ impl Position {
         self.number += 1;
         self.hash = hash;
         self.size = self.size.saturating_add((out.len() - start) as u64);
+        if self.number.is_multiple_of(CHECKPOINT_EVERY) {
+            self.passed.push_str(&checkpoints::write(self.number, &hash));
+        }
         Ok(())
     }
 }

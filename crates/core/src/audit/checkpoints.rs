@@ -39,6 +39,11 @@ impl Checkpoints {
     }
 }
 
+/// Writes one.
+pub(super) fn write(number: u64, hash: &[u8; 32]) -> String {
+    format!("{{\"n\":{number},\"h\":\"{}\"}}\n", hex::encode(hash))
+}
+
 fn parse(line: &[u8]) -> Option<(u64, [u8; 32])> {
     let text = core::str::from_utf8(line).ok()?;
     let (number, hash) = text.strip_prefix("{\"n\":")?.strip_suffix("\"}")?.split_once(",\"h\":\"")?;
@@ -54,6 +59,13 @@ mod tests {
 
     fn checkpoint(number: &str, hash: &str) -> String {
         format!("{{\"n\":{number},\"h\":\"{hash}\"}}\n")
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        let text = write(17, &[0xa1; 32]);
+        assert_eq!(text, checkpoint("17", &"a1".repeat(32)));
+        assert_eq!(Checkpoints::parse(text.as_bytes()).unwrap().hash(17), Some(&[0xa1; 32]));
     }
 
     #[test]

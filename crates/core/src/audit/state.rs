@@ -18,7 +18,7 @@ const SUM_LEN: usize = 32;
 pub(super) fn write(chain: &Chain) -> SecretBytes {
     // With its final capacity, so that no copy with the key is left behind by growing.
     let mut out = Vec::with_capacity(STATE_LEN);
-    let Position { number, hash, size, key } = chain.durable();
+    let Position { number, hash, size, key, .. } = chain.durable();
     out.extend_from_slice(&MAGIC);
     out.extend_from_slice(&[u8::from(key.is_some()), 0, 0, 0, 0, 0, 0, 0]);
     for number in [*number, chain.base(), *size] {
@@ -64,7 +64,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Chain> {
     } else {
         (None, None)
     };
-    Ok(Chain::restored(id, key_id, base, Position { number: last, hash, size, key }))
+    Ok(Chain::restored(id, key_id, base, Position::new(last, hash, size, key)))
 }
 
 fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {

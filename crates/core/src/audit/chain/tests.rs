@@ -210,10 +210,34 @@ fn a_chain_goes_on_in_another_file() {
 
 #[test]
 fn the_last_number_is_the_last() {
-    let start = Position { number: MAX_NUMBER - 1, hash: [1; 32], size: 0, key: None };
+    let start = Position::new(MAX_NUMBER - 1, [1; 32], 0, None);
     let mut chain = Chain::restored([7; 32], None, 0, start);
     sealed(&mut chain, &body(1));
     chain.commit();
     assert_eq!(chain.number(), MAX_NUMBER);
     assert_eq!(chain.seal(body(1).as_bytes(), &mut Vec::new()).unwrap_err().code, Code::Internal);
+}
+
+#[test]
+fn checkpoints_are_due_every_thousand_durable_lines() {
+    let start = || Chain::restored([7; 32], None, 0, Position::new(998, [1; 32], 0, None));
+    let mut chain = start();
+    let before = chain.state();
+    let lines = sealed(&mut chain, &[body(1), body(2)].concat());
+    assert_eq!(chain.take_checkpoints(), "", "not durable yet");
+    chain.rollback();
+    chain.commit();
+    assert_eq!(chain.take_checkpoints(), "");
+    sealed(&mut chain, &body(1));
+    let more = sealed(&mut chain, &[body(2), body(3)].concat());
+    chain.commit();
+    assert_eq!(chain.number(), 1_001);
+    let due = chain.take_checkpoints();
+    let hash = &more[more.iter().position(|byte| *byte == b'\n').unwrap() - 66..][..64];
+    assert_eq!(due, format!("{{\"n\":1000,\"h\":\"{}\"}}\n", core::str::from_utf8(hash).unwrap()));
+    assert_eq!(chain.take_checkpoints(), "", "handed over once");
+    assert!(chain.checkpoint().starts_with("{\"n\":1001,"));
+    let mut again = Chain::resume(before.expose()).unwrap();
+    assert_eq!(again.recover(&lines), lines.len());
+    assert_eq!(again.take_checkpoints(), due);
 }
