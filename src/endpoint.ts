@@ -7,8 +7,10 @@
  */
 import { activeSession, identified } from './active-session.js';
 import type { ActiveSession, OpenSession } from './active-session.js';
+import type { AuditTrail } from './audit-trail.js';
 import type { CloseReason } from './close-reason.js';
 import { abortReason, DeadlineWheel } from './deadlines.js';
+import { EndpointAudit } from './endpoint-audit.js';
 import type { EndpointEvent } from './endpoint-events.js';
 import { EndpointNews } from './endpoint-news.js';
 import { Flushes } from './flushes.js';
@@ -46,6 +48,8 @@ export interface EndpointSetup extends OpenSession {
   readonly settings: Settings;
   /** Absent where the end of the session is the end of the endpoint. */
   readonly reconnect?: { readonly settings: ReconnectSettings; readonly dial: Dial } | undefined;
+  /** Where a server records what becomes of messages and of the session. */
+  readonly audit?: AuditTrail | undefined;
   /** Called once, when everything is over. */
   readonly onClosed: (reason: CloseReason) => void;
 }
@@ -88,6 +92,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   readonly #lifecycle: Lifecycle;
   readonly #reconnector: Reconnector | undefined;
   readonly #heartbeat: Heartbeat | undefined;
+  readonly #audit: EndpointAudit | undefined;
 
   /** @internal */
   protected constructor(setup: EndpointSetup, letter: 'c' | 's') {
@@ -99,6 +104,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     this.remoteAddress = setup.address;
     this.router = settings.router;
     this.#session = activeSession(setup, this, settings, this.#isClient);
+    this.#audit = setup.audit === undefined ? undefined : new EndpointAudit(setup.audit, () => this.peer);
     this.#news = new EndpointNews(this, settings, this.#counters);
     this.#lifecycle = new Lifecycle(link);
     this.closed = this.#lifecycle.closed;
@@ -127,6 +133,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
         this.#flushes.settle();
         this.#wheel.clear();
         this.#news.closed(reason);
+        this.#audit?.ended(reason);
         setup.onClosed(reason);
       },
     });
@@ -405,6 +412,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
         return this.#session;
       },
       settings: this.#settings,
+      audit: this.#audit,
       wheel: this.#wheel,
       counters: this.#counters,
       requests: this.#requests,

@@ -2,6 +2,7 @@
  * Options of `connect`, `listen` and single calls, as users write them, with their ranges and defaults. What they become once they are
  * checked is in `settings.ts`.
  */
+import type { AuditSink } from './audit-sink.js';
 import type { Codec } from './codec.js';
 import type { EipcError } from './errors.js';
 import type { Key } from './key.js';
@@ -174,6 +175,11 @@ export interface ListenOptions extends CommonOptions {
   readonly allowPskOnly?: boolean;
   /** Milliseconds a session may last; absent: as long as it is used, in v1 one hour. */
   readonly sessionTtl?: number;
+  /**
+   * Where is recorded who came and went, what was refused and why, and which requests a handler was started for (docs/audit.md). Default:
+   * nowhere; the `logger` and the counters tell.
+   */
+  readonly audit?: AuditSink;
 }
 
 /** Options of an endpoint that is made of a connection: v1 without a handshake. */

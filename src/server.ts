@@ -11,6 +11,7 @@ import type { NativeAddress } from './native.js';
 import type { CloseOptions, ListenOptions, LogRecord, ServerMacOptions } from './options.js';
 import { listenSettings } from './settings.js';
 import type { ServerSettings } from './settings.js';
+import { ServerAudit } from './server-audit.js';
 import { Queue } from './queue.js';
 import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';
@@ -100,6 +101,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   readonly #endpoints = new Set<ServerEndpoint>();
   readonly #handshaking: Unauthenticated;
   readonly #readers = new Set<EndpointReader>();
+  readonly #audit: ServerAudit | undefined;
   readonly #counts = {
     accepted: 0,
     authenticated: 0,
@@ -118,6 +120,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     this.#settings = settings;
     this.#native = nativeServer(settings);
     this.router = settings.router;
+    this.#audit = settings.audit === undefined ? undefined : new ServerAudit(settings.audit, settings.logger);
     this.#handshaking = new Unauthenticated(settings.maxUnauthenticated, (link, crowding) => this.#cut(link, crowding));
     let resolveClosed: () => void = () => {};
     this.closed = new Promise((resolve) => {
@@ -162,7 +165,12 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
 
   /** Returns a frozen copy of the counters. */
   stats(): ServerStats {
-    return Object.freeze({ ...this.#counts, open: this.#endpoints.size, handshaking: this.#handshaking.size });
+    return Object.freeze({
+      ...this.#counts,
+      auditFailures: this.#audit?.trail.failures ?? 0,
+      open: this.#endpoints.size,
+      handshaking: this.#handshaking.size,
+    });
   }
 
   /** Lets listening keep the process alive again, which is how it starts. */
@@ -196,7 +204,9 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     if (refusal !== undefined) {
       this.#counts[refusal] += 1;
       connection.close();
-      this.#log('warn', 'refused', `a connection of ${connection.from} was closed: ${refusal}`, address.text);
+      const text = `a connection of ${connection.from} was closed: ${refusal}`;
+      this.#log('warn', 'refused', text, address.text);
+      this.#audit?.refused('connection.refuse', '', `${text}, at ${address.text}`);
       return;
     }
     const link = startServerLink(connection, address, native, this.#settings, {
@@ -208,6 +218,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
           session,
           settings: this.#settings,
           address: connection.remoteAddress,
+          audit: this.#audit?.trail,
           onClosed: () => this.#endpoints.delete(endpoint),
         });
         this.#counts.authenticated += 1;
@@ -222,7 +233,9 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
           outcome.code === 0
             ? undefined
             : errorFromValue(outcome.code, outcome.context, cause === undefined ? undefined : { cause });
-        this.#log('warn', 'handshake-failed', `the handshake with ${connection.from} failed`, address.text, error);
+        const text = `the handshake with ${connection.from} failed`;
+        this.#log('warn', 'handshake-failed', text, address.text, error);
+        this.#audit?.refused('session.refuse', '', `${text}, at ${address.text}`, error);
       },
     });
     this.#handshaking.add(link, connection.source);
@@ -233,6 +246,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     link.destroy();
     const text = `a connection that had proven nothing was cut for a newer one: ${crowding}`;
     this.#log('warn', 'refused', text, undefined);
+    this.#audit?.refused('connection.refuse', '', text);
   }
 
   #refusal(connection: RawConnection): Refusal | undefined {
@@ -246,10 +260,13 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     this.#endpoints.add(endpoint);
     if (this.#closing !== undefined || this.#endpoints.size > this.#settings.maxConnections) {
       if (this.#closing === undefined) this.#counts.refusedConnections += 1;
+      const why = this.#closing === undefined ? 'there are as many connections as may be' : 'the server is closing';
+      this.#audit?.refused('session.refuse', endpoint.peer.serviceId, why);
       queueMicrotask(() => link.close(CLOSE_REASON.shutdown));
       return;
     }
     const { serviceId, protocol, sessionId } = endpoint.peer;
+    this.#audit?.opened(endpoint.peer);
     this.#log('info', 'connected', `'${serviceId}' connected`, endpoint.remoteAddress, undefined, serviceId);
     if (protocol === 1) {
       const how = sessionId === '' ? 'by MAC only' : 'by challenge';
@@ -265,6 +282,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     this.#readers.clear();
     this.#handshaking.destroy();
     await Promise.all([...this.#endpoints].map((endpoint) => Endpoint.shutDown(endpoint, options)));
+    this.#audit?.closed();
     this.#resolveClosed();
   }
 

@@ -3,7 +3,8 @@
  */
 import { inspect } from 'node:util';
 
-import { checkNames, checkServiceId, duration, flag, integer, number, oneOf } from './check.js';
+import type { AuditSink } from './audit-sink.js';
+import { auditSink, checkNames, checkServiceId, duration, flag, integer, number, oneOf } from './check.js';
 import type { Codec } from './codec.js';
 import { jsonCodec } from './codec.js';
 import type { Priority } from './message.js';
@@ -102,6 +103,7 @@ const LISTEN_NAMES = [
   'maxUnauthenticated',
   'allowPskOnly',
   'sessionTtl',
+  'audit',
 ];
 const MAC_NAMES = [
   'key',
@@ -152,6 +154,7 @@ export interface ServerSettings extends Settings {
   readonly maxUnauthenticated: number;
   readonly allowPskOnly: boolean;
   readonly sessionTtl: number;
+  readonly audit: AuditSink | undefined;
 }
 
 /** Checks the options of `connect`. */
@@ -207,6 +210,7 @@ export function listenSettings(options: ListenOptions): ServerSettings {
     ),
     allowPskOnly: flag('allowPskOnly', options.allowPskOnly),
     sessionTtl: sessionTtl ?? 0,
+    audit: auditSink(options.audit),
   };
 }
 

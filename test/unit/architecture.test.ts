@@ -21,6 +21,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   native: { files: ['load-addon.ts', 'native.ts'], imports: ['the addon', 'node:*'] },
   base: {
     files: [
+      'action.ts',
       'audit-sink.ts',
       'check.ts',
       'codec.ts',
@@ -38,6 +39,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'key-text.ts',
       'limits.ts',
       'message.ts',
+      'message-digest.ts',
       'outgoing.ts',
       'owner-file.ts',
       'queue.ts',
@@ -62,8 +64,10 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   endpoint: {
     files: [
       'active-session.ts',
+      'audit-trail.ts',
       'close-reason.ts',
       'endpoint.ts',
+      'endpoint-audit.ts',
       'endpoint-events.ts',
       'endpoint-news.ts',
       'flushes.ts',
@@ -89,6 +93,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'heartbeat-sender.ts',
       'mac.ts',
       'server.ts',
+      'server-audit.ts',
       'unauthenticated.ts',
       'broker.ts',
       'policy.ts',
