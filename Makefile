@@ -3,9 +3,9 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts build-vectors test test-package test-platforms demo bench check deep mutants audit-kills fmt clean require-node require-rust FORCE
+.PHONY: help build build-native build-ts build-vectors test test-package test-platforms interop interop-deep demo bench check deep mutants audit-kills fmt clean require-node require-rust FORCE
 
-# Arguments for `make demo`, `make bench`, `make mutants` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
+# Arguments for `make demo`, `make bench`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
 # How often `make audit-kills` tries each step.
 KILLS ?= 100
@@ -41,6 +41,13 @@ test-package: build ## pack, install and use what `npm install eipc` gives; ends
 test-platforms: build build-vectors ## run the tests on other Nodes and under qemu; ends with a table (ARGS=arm for a part)
 	scripts/test-platforms.sh $(ARGS)
 
+interop: build-native ## speak v1 with programs of Go, both roles; skipped where there is no Go (ARGS=go-client for a part)
+	scripts/interop.sh $(ARGS)
+
+# Printed with their seed; EIPC_INTEROP_SEED=7 makes others.
+interop-deep: build-native ## 100 000 random frames, made by one and read by the other, and 100 000 changed ones
+	EIPC_INTEROP_FRAMES=100000 scripts/interop.sh go-frames
+
 demo: build ## run the demo: an ENI and an EAI process (ARGS='--speed max --seconds 2')
 	node dist/cli/main.js demo $(ARGS)
 
@@ -50,7 +57,7 @@ bench: build $(BENCH_MODULES) ## measure against the peers; conditions are print
 check: $(MODULES) | require-rust ## run what CI runs, stage by stage
 	scripts/check.sh
 
-deep: mutants audit-kills ## run what takes too long for every change
+deep: mutants interop-deep audit-kills ## run what takes too long for every change
 
 audit-kills: build ## kill a process at each step of writing an audit log, a hundred times each (KILLS=5 for fewer)
 	EIPC_AUDIT_KILLS=$(KILLS) npx vitest run --project eipc test/process/audit-kill.test.ts

@@ -194,13 +194,13 @@ export declare class StreamSession {
   outcome(): Outcome | null
 }
 
-/** A listening Unix socket, for its owner alone, that owns its path through a lock file. */
+/** A listening Unix socket that owns its path through a lock file. */
 export declare class UnixListener {
   /**
-   * Binds and listens; `onReady` means: call `accept` until it returns null. Throws with `EIPC_ADDRESS_IN_USE` or the system's
-   * code.
+   * Binds with the permissions `mode` and listens; `onReady` means: call `accept` until it returns null. Throws with
+   * `EIPC_ADDRESS_IN_USE` or the system's code.
    */
-  constructor(poller: Poller, path: string, onReady: () => void)
+  constructor(poller: Poller, path: string, mode: number, onReady: () => void)
   /** Accepts one connection; null when none waits. A connection whose peer the kernel cannot name is dropped. */
   accept(): UnixSocket | null
   /** Lets the listener keep the process alive, or not. */

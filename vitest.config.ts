@@ -13,12 +13,22 @@ export default defineConfig({
         test: {
           name: 'eipc',
           include: ['test/**/*.test.ts'],
-          exclude: [...configDefaults.exclude, 'test/package/**'], // `make test-package`
+          // `make test-package`, `make interop`
+          exclude: [...configDefaults.exclude, 'test/package/**', 'test/interop/go-*.test.ts'],
         },
       },
       {
         extends: true,
         test: { name: 'without libuv', include: EVENT_LOOP, setupFiles: ['test/helpers/without-libuv.ts'] },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'pipes',
+          include: ['test/conformance/*.test.ts'],
+          setupFiles: ['test/helpers/pipes-as-sockets.ts'],
+          env: { EIPC_TEST_WAY: 'pipe' },
+        },
       },
     ],
   },

@@ -98,6 +98,7 @@ stage 'build' build
 stage 'generated files' generated_files
 stage 'docs' docs
 stage 'tests' tests
+stage 'interop' scripts/interop.sh
 stage 'knip' npx knip
 stage 'demo' demo
 stage 'package' package

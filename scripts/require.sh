@@ -1,9 +1,10 @@
 #!/usr/bin/env bash
-# Fails with the remedy when a tool of the build is missing or too old. Usage: scripts/require.sh node|rust ...
+# Fails with the remedy when a tool of the build is missing or too old. Usage: scripts/require.sh node|rust|go ...
 set -euo pipefail
 
 readonly NODE_MINIMUM=20.19
 readonly RUST_MINIMUM=1.95
+readonly GO_MINIMUM=1.19 # for `make interop` alone
 
 refuse() {
   printf 'error: %s\n       %s\n' "$1" "$2" >&2
@@ -35,6 +36,10 @@ for tool in "$@"; do
       require rustc "$RUST_MINIMUM" "$(rustc --version 2>/dev/null | cut -d ' ' -f 2 || true)" "$remedy"
       require cargo "$RUST_MINIMUM" "$(cargo --version 2>/dev/null | cut -d ' ' -f 2 || true)" "$remedy"
       ;;
-    *) refuse "unknown tool: $tool" 'Usage: scripts/require.sh node|rust ...' ;;
+    go)
+      remedy='Install it from https://go.dev/dl, or as your system packages it (apt install golang-go).'
+      require Go "$GO_MINIMUM" "$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null | sed -nE 's/.*go([0-9]+\.[0-9]+).*/\1/p' || true)" "$remedy"
+      ;;
+    *) refuse "unknown tool: $tool" 'Usage: scripts/require.sh node|rust|go ...' ;;
   esac
 done

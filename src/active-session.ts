@@ -35,19 +35,20 @@ export interface ActiveSession {
 export function activeSession(
   opened: OpenSession,
   endpoint: Endpoint,
-  { codec }: Settings,
+  { codec, v1Limits }: Settings,
   isClient: boolean,
 ): ActiveSession {
   const { link, session: info, rename } = opened;
   const { tailLength, binaryMeta, headerRoom, sessionId } = info;
   const peer = makePeer(opened, endpoint, isClient);
   const { protocol } = peer;
-  const v1 = protocol === 1 ? new V1Shape(isClient ? info.serviceId : info.serverId, headerRoom, rename) : undefined;
+  const ownId = isClient ? info.serviceId : info.serverId;
+  const v1 = protocol === 1 ? new V1Shape(ownId, headerRoom, v1Limits, rename) : undefined;
   return {
     link,
     info,
     peer,
-    shape: { tailLength, binaryMeta, codec, maxPayload: payloadLimits(info), handshakeTypes: false, v1 },
+    shape: { tailLength, binaryMeta, codec, maxPayload: payloadLimits(info, v1Limits), handshakeTypes: false, v1 },
     // A client chose its server by key and address, so it believes whom the server relays for; a server believes no client. In v1 the
     // source was compared with the authenticated id before it got here, unless an option says that it may be another.
     origin: { source: peer.serviceId, sessionId, relays: isClient || protocol === 1, codec, protocol },

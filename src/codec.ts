@@ -3,6 +3,8 @@
  */
 import { decode, encode } from '@msgpack/msgpack';
 
+import { checkMsgpackCounts } from './msgpack-counts.js';
+
 /** Turns values into payload bytes and back. `format` is what the message says about its bytes. */
 export interface Codec {
   readonly format: 'json' | 'msgpack';
@@ -33,5 +35,8 @@ export const jsonCodec: Codec = {
 export const msgpackCodec: Codec = {
   format: 'msgpack',
   marshal: (value) => encode(value),
-  unmarshal: (bytes) => decode(bytes),
+  unmarshal(bytes) {
+    checkMsgpackCounts(bytes);
+    return decode(bytes);
+  },
 };

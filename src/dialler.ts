@@ -12,7 +12,7 @@ import type { NativeV1Mac, Outcome } from './native.js';
 import type { ConnectOptions } from './options.js';
 import type { ClientSettings } from './settings.js';
 import { suiteNumbers } from './suites.js';
-import type { SupportedAddress } from './transport/address.js';
+import type { SupportedAddress, TransportName } from './transport/address.js';
 import { openConnection, startClientLink } from './transport/open.js';
 import type { ClientHandshake, RawConnection } from './transport/open.js';
 import type { LinkObserver } from './transport/transport.js';
@@ -113,7 +113,7 @@ export class Dialler {
         },
         failed: (outcome, cause) => {
           signal?.removeEventListener('abort', onAbort);
-          reject(handshakeError(outcome, cause, this.#target.text, handshake));
+          reject(handshakeError(outcome, cause, this.#target, handshake));
         },
       };
       signal?.addEventListener('abort', onAbort);
@@ -136,11 +136,24 @@ function v1Beginning(
   return { by: 'handshake', handshake: { protocol: 1, serviceId, key, handshakeTimeout, rules } };
 }
 
-function handshakeError(outcome: Outcome, cause: unknown, address: string, native: ClientHandshake): EipcError {
+function handshakeError(
+  outcome: Outcome,
+  cause: unknown,
+  { transport, text: address }: SupportedAddress,
+  native: ClientHandshake,
+): EipcError {
   const options = cause === undefined ? undefined : { cause };
   const who = native.serverId === undefined ? '' : `, whose server must be '${native.serverId}'`;
   if (outcome.code === 0)
     return makeError('EIPC_CLOSED_BY_PEER', `${address} closed the connection during the handshake`, options);
-  const remedy = `connecting to ${address} as '${native.serviceId}'${who}: check that both ends have the same key for this service id`;
+  const remedy = `connecting to ${address} as '${native.serviceId}'${who}: ${whatToCheck(outcome, transport, native)}`;
   return errorFromValue(outcome.code, outcome.context === '' ? remedy : `${outcome.context}; ${remedy}`, options);
+}
+
+function whatToCheck(outcome: Outcome, transport: TransportName, { protocol }: ClientHandshake): string {
+  const key = 'check that both ends have the same key for this service id';
+  // A server of EIPC/2 that refuses says so; one that only hangs up did not listen. In v1 a wrong key ends like that, too.
+  if (errorFromValue(outcome.code, '').code !== 'EIPC_TRANSPORT') return key;
+  const user = transport === 'unix' || transport === 'shm' ? ', or not let this user in (access)' : '';
+  return `${protocol === 1 ? `${key}; ` : ''}the server may have no room (maxConnections)${user}: its log says`;
 }

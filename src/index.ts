@@ -74,6 +74,7 @@ export type { EndpointState } from './lifecycle.js';
 export { Message, messageTypeFromByte, messageTypeToByte } from './message.js';
 export type { MessageType, PayloadFormat, Priority } from './message.js';
 export type {
+  Access,
   ClientMacOptions,
   CloseOptions,
   CommonOptions,
@@ -106,5 +107,5 @@ export type { EndpointStats, PerLane, ServerStats } from './stats.js';
 export type { Suite } from './suites.js';
 export type { TransportName } from './transport/address.js';
 export type { Connection, Transport } from './transport/connection.js';
-export { memory, tcp, unix } from './transport/stream-transport.js';
+export { memory, pipe, tcp, unix } from './transport/stream-transport.js';
 export type { PeerTransport } from './transport/transport.js';

@@ -78,7 +78,7 @@ export interface HeartbeatPolicy {
   readonly timeout?: number;
 }
 
-/** What a receiver of v1 demands of its peer (docs/wire.md, "Options for unusual peers"). Every default is the strict rule. */
+/** What is different for a peer of v1 that needs it (docs/wire.md, "Options for unusual peers"). Every default is the strict rule. */
 export interface V1Options {
   /** `strict`: RFC 3339 with a date that exists, or 1 to 11 digits of Unix seconds. `any`: any string. */
   readonly timestamp?: 'strict' | 'any';
@@ -90,6 +90,12 @@ export interface V1Options {
   readonly handshakeTypes?: 'typed' | 'ack';
   /** Numbers of the replay window: a multiple of 64 up to 4 096. Default 128. */
   readonly window?: number;
+  /**
+   * What the peer can read. `frame`: all that a frame may have. `c-sdk`: payloads of up to 4 096 bytes, headers of up to 1 024, strings in them
+   * of up to 63; what is larger is refused with a RangeError where it is sent, and `maxPayload()` says 4 096. Needs `auth: 'mac'`, because the
+   * token of a login is longer.
+   */
+  readonly limits?: 'frame' | 'c-sdk';
 }
 
 /** Options that both ends take. */
@@ -158,12 +164,28 @@ export interface ServiceOptions {
   readonly dangerousSharedKey?: boolean;
 }
 
+/**
+ * Users and groups of this machine that may connect, as numbers from 0 to 4 294 967 294, such as `id -u NAME` prints. A peer is let in when
+ * its user is one of `uids` or its group one of `gids`; this server's own user and root too must be named. What counts is the effective user
+ * and group of the process at the moment it connects; supplementary groups do not.
+ */
+export interface Access {
+  readonly uids?: readonly number[];
+  readonly gids?: readonly number[];
+}
+
 /** Options of `listen`. */
 export interface ListenOptions extends CommonOptions {
   /** Who may connect, by service id. */
   readonly services: Readonly<Record<string, ServiceOptions>>;
   /** Who this server is. Default `eipc`. */
   readonly serverId?: string;
+  /**
+   * Lets other users of this machine connect to `unix:/path` and (on Linux) `shm:/path`; refused at other addresses. The kernel says who a
+   * peer is, before anything of it is read; its key still has to say which service. The folder of the socket is made with mode 0711 if it is
+   * missing, and must be closed to others' changes. Default: this server's own user alone.
+   */
+  readonly access?: Access;
   /** Authenticated connections at most, 1 … 65 536. Default 64. */
   readonly maxConnections?: number;
   /**

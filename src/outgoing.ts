@@ -170,7 +170,8 @@ export class RecordWriter {
       idAt + (issued === undefined ? this.#text(id, idAt, 'requestId', text) : this.#issued(issued, idAt));
     const routeAt = capabilityAt + this.#text(capability, capabilityAt, 'capability', text);
     const metaEnd = routeAt + this.#text(route, routeAt, 'route', text);
-    const tailLength = shape.tailLength + (v1 === undefined ? 0 : v1.escapes(buffer, idAt, metaEnd));
+    const tailLength =
+      shape.tailLength + (v1 === undefined ? 0 : v1.escapes(buffer, idAt, capabilityAt, routeAt, metaEnd));
     view.setUint32(meta, priority | (format << 8) | ((idAt - sourceAt) << 16) | ((capabilityAt - idAt) << 24), true);
     view.setUint32(meta + 4, (routeAt - capabilityAt) | ((metaEnd - routeAt) << 8), true);
     view.setUint32(meta + 8, 0);

@@ -17,10 +17,11 @@ import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';
 import { suiteNumbers } from './suites.js';
 import { ThreadBound } from './thread-bound.js';
+import { checkAccess, isRefusedUser } from './transport/access.js';
 import { parseAddress, requireSupported } from './transport/address.js';
 import type { SupportedAddress } from './transport/address.js';
 import type { Connection } from './transport/connection.js';
-import { checkTransportOptions, isOtherUser, openAcceptor, startServerLink } from './transport/open.js';
+import { checkTransportOptions, openAcceptor, startServerLink } from './transport/open.js';
 import type { Acceptor, RawConnection } from './transport/open.js';
 import { CLOSE_REASON } from './transport/transport.js';
 import type { Link } from './transport/transport.js';
@@ -73,7 +74,10 @@ export async function listen(address: string | readonly string[], options: Liste
   );
   if (addresses.length === 0) throw new RangeError('listen needs at least one address');
   const hasCapacities = Object.values(options.lanes ?? {}).some((lane) => lane.capacity !== undefined);
-  for (const target of addresses) checkTransportOptions(target, settings, hasCapacities);
+  for (const target of addresses) {
+    checkTransportOptions(target, settings, hasCapacities);
+    checkAccess(target, settings.access);
+  }
   checkV1Addresses(addresses, settings);
   const suites = addresses.map((target) => suiteNumbers(options.suites, target, settings.dangerousPlaintext));
   settings.signal?.throwIfAborted();
@@ -194,6 +198,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
       address,
       (connection) => this.#accept(connection, address, native),
       (error) => this.#log('error', 'accept-failed', error.message, address.text, error),
+      this.#settings.access,
     );
     this.#acceptors.push(acceptor);
   }
@@ -250,7 +255,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   }
 
   #refusal(connection: RawConnection): Refusal | undefined {
-    if (isOtherUser(connection)) return 'refusedUsers';
+    if (isRefusedUser(connection, this.#settings.access)) return 'refusedUsers';
     if (this.#endpoints.size >= this.#settings.maxConnections) return 'refusedConnections';
     return this.#handshaking.hasSpent(connection.source) ? 'refusedSources' : undefined;
   }

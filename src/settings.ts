@@ -3,10 +3,13 @@
  */
 import { inspect } from 'node:util';
 
+import { accessSettings } from './access-settings.js';
+import type { AccessSettings } from './access-settings.js';
 import type { AuditSink } from './audit-sink.js';
 import { auditSink, checkNames, checkServiceId, duration, flag, integer, number, oneOf } from './check.js';
 import type { Codec } from './codec.js';
 import { jsonCodec } from './codec.js';
+import type { V1Limits } from './limits.js';
 import type { Priority } from './message.js';
 import type { NativeService, NativeV1Rules, NativeV1Server } from './native.js';
 import type {
@@ -25,7 +28,7 @@ import type {
 } from './options.js';
 import { Router } from './router.js';
 import { nativeServices } from './services.js';
-import { checkProtocolOptions, V1_TTL, v1Rules, warnShortKey } from './v1-settings.js';
+import { checkProtocolOptions, V1_TTL, v1Limits, v1Rules, warnShortKey } from './v1-settings.js';
 
 /** How one lane behaves, with every default filled in. */
 export interface LaneSettings {
@@ -51,6 +54,8 @@ export interface Settings {
   readonly requestTimeout: number;
   readonly handshakeTimeout: number;
   readonly dangerousPlaintext: boolean;
+  /** Used in v1 only. */
+  readonly v1Limits: V1Limits;
   /** Absent: as the transport needs it. */
   readonly heartbeat: HeartbeatSettings | false | undefined;
   readonly logger: ((record: LogRecord) => void) | undefined;
@@ -99,6 +104,7 @@ const LISTEN_NAMES = [
   ...COMMON_NAMES,
   'services',
   'serverId',
+  'access',
   'maxConnections',
   'maxUnauthenticated',
   'allowPskOnly',
@@ -150,6 +156,8 @@ export interface ServerSettings extends Settings {
   readonly services: NativeService[];
   /** Present when some service may speak v1. */
   readonly v1: NativeV1Server | undefined;
+  /** Absent: only this server's own user is let in. */
+  readonly access: AccessSettings | undefined;
   readonly maxConnections: number;
   readonly maxUnauthenticated: number;
   readonly allowPskOnly: boolean;
@@ -171,7 +179,7 @@ export function connectSettings(options: ConnectOptions): ClientSettings {
       "reconnect needs a handshake, and auth: 'mac' has none: what was kept would be sent to whoever listens then; leave out auth, or make a new endpoint when `closed` resolves",
     );
   return {
-    ...commonSettings(options, options.router ?? null),
+    ...commonSettings(options, options.router ?? null, { serviceId: options.serviceId }),
     pskOnly: flag('pskOnly', options.pskOnly),
     reconnect,
     v1,
@@ -186,7 +194,8 @@ export function listenSettings(options: ListenOptions): ServerSettings {
   checkServiceId(serverId, 'serverId', services.eipc2.length > 0 ? 2 : 1);
   const hasV1 = services.v1.length > 0;
   checkProtocolOptions(options, { v1: hasV1, eipc2: services.eipc2.length > 0 || !hasV1 });
-  const settings = commonSettings(options, options.router === undefined ? new Router() : options.router);
+  const router = options.router === undefined ? new Router() : options.router;
+  const settings = commonSettings(options, router, { serverId });
   for (const { id, keys } of services.v1) for (const key of keys) warnShortKey(key, id, settings.logger);
   const sessionTtl = options.sessionTtl === undefined ? undefined : duration('sessionTtl', options.sessionTtl);
   return {
@@ -201,6 +210,7 @@ export function listenSettings(options: ListenOptions): ServerSettings {
           rules: v1Rules(options.v1),
         }
       : undefined,
+    access: accessSettings(options.access),
     maxConnections: integer('maxConnections', options.maxConnections ?? 64, 1, 65_536),
     maxUnauthenticated: integer(
       'maxUnauthenticated',
@@ -238,7 +248,10 @@ export function macSettings(
       `sessionId is ${inspect(sessionId)}; it must be text of up to ${MAX_SESSION_ID} bytes without NUL`,
     );
   const capabilities = 'capabilities' in options ? checkCapabilities(options.capabilities) : [];
-  return { ...commonSettings(options, options.router ?? null), sessionId, capabilities, rules: v1Rules(options.v1) };
+  const { serviceId, serverId } = options;
+  const ids = role === 'server' ? { serverId, sessionId } : { serviceId, sessionId };
+  const common = commonSettings({ ...options, auth: 'mac' }, options.router ?? null, ids);
+  return { ...common, sessionId, capabilities, rules: v1Rules(options.v1) };
 }
 
 /** Checks the options of a call that waits, and returns how long it may. */
@@ -275,7 +288,12 @@ function isMacOnly({ auth = 'challenge' }: CommonOptions): boolean {
   return oneOf('auth', auth, ['challenge', 'mac']) === 'mac';
 }
 
-function commonSettings(options: CommonOptions, router: Router | null): Settings {
+/** @param ids - what every frame of v1 from this end says, by the options it comes from */
+function commonSettings(
+  options: CommonOptions,
+  router: Router | null,
+  ids: Readonly<Record<string, string | undefined>>,
+): Settings {
   if (router !== null && !(router instanceof Router))
     throw new TypeError(`router must be a Router or null, not ${inspect(router)}`);
   if (options.logger !== undefined && typeof options.logger !== 'function')
@@ -294,6 +312,7 @@ function commonSettings(options: CommonOptions, router: Router | null): Settings
     requestTimeout: duration('requestTimeout', options.requestTimeout ?? 5_000),
     handshakeTimeout: duration('handshakeTimeout', options.handshakeTimeout ?? 10_000),
     dangerousPlaintext: flag('dangerousPlaintext', options.dangerousPlaintext),
+    v1Limits: v1Limits(options, ids),
     heartbeat: heartbeatSettings(options.heartbeat),
     logger: options.logger,
     signal: options.signal,

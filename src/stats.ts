@@ -63,9 +63,9 @@ export interface ServerStats {
   readonly refusedConnections: number;
   /** Connections that were cut in their handshake for a newer one because `maxUnauthenticated` was reached. */
   readonly refusedUnauthenticated: number;
-  /** The same because their source had its half of `maxUnauthenticated`, or closed at once because it had sent too many wrong hellos. Only on networks. */
+  /** The same because their source had its half of `maxUnauthenticated`, or closed at once because it had sent too many wrong hellos. Only on networks and for other users (`access`). */
   readonly refusedSources: number;
-  /** Connections closed at once because the kernel names another user. */
+  /** Connections closed at once because the kernel names a user who is not let in (`access`). */
   readonly refusedUsers: number;
   /** Entries that the option `audit` could not record. */
   readonly auditFailures: number;

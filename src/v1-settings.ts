@@ -6,6 +6,8 @@ import { inspect } from 'node:util';
 import { checkNames, oneOf } from './check.js';
 import type { Key } from './key.js';
 import { nativeKey } from './key.js';
+import { V1_LIMITS } from './limits.js';
+import type { V1Limits } from './limits.js';
 import type { NativeKey, NativeV1Rules } from './native.js';
 import type { CommonOptions, LogRecord, V1Options } from './options.js';
 import type { Address } from './transport/address.js';
@@ -15,7 +17,7 @@ export const V1_TTL = 3_600_000;
 
 /** Checks what a receiver of v1 demands. */
 export function v1Rules(options: V1Options = {}): NativeV1Rules {
-  checkNames(options, ['timestamp', 'source', 'sessionId', 'handshakeTypes', 'window'], 'v1');
+  checkNames(options, ['timestamp', 'source', 'sessionId', 'handshakeTypes', 'window', 'limits'], 'v1');
   const {
     timestamp = 'strict',
     source = 'peer',
@@ -32,6 +34,29 @@ export function v1Rules(options: V1Options = {}): NativeV1Rules {
     ackHandshake: oneOf('v1.handshakeTypes', handshakeTypes, ['typed', 'ack']) === 'ack',
     window,
   };
+}
+
+/**
+ * Checks what a peer of v1 can read, and that it can read the ids and the session id that every frame of this end has.
+ *
+ * @param ids - by the names of their options
+ */
+export function v1Limits(
+  { v1: { limits: name = 'frame' } = {}, auth }: CommonOptions,
+  ids: Readonly<Record<string, string | undefined>>,
+): V1Limits {
+  const limits = V1_LIMITS[oneOf('v1.limits', name, ['frame', 'c-sdk'])];
+  if (name === 'frame') return limits;
+  if (auth !== 'mac')
+    throw new RangeError(
+      `v1.limits: '${name}' needs auth: 'mac': the token of a login has 64 bytes, and this peer reads ids of up to ${limits.text}`,
+    );
+  for (const [option, id = ''] of Object.entries(ids))
+    if (Buffer.byteLength(id) > limits.text)
+      throw new RangeError(
+        `${option} has ${Buffer.byteLength(id)} bytes, and with v1.limits: '${name}' the peer reads ${limits.text}; use a shorter one`,
+      );
+  return limits;
 }
 
 /**

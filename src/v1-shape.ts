@@ -5,7 +5,7 @@
 import { inspect } from 'node:util';
 
 import type { Codec } from './codec.js';
-import { MAX_HEADER } from './limits.js';
+import type { V1Limits } from './limits.js';
 import type { PayloadFormat } from './message.js';
 
 const QUOTE = 0x22;
@@ -26,12 +26,14 @@ export class V1Shape {
   #ownId: string;
   /** The longest header of this session without the bytes of a message's own strings. */
   #headerRoom: number;
+  readonly #limits: V1Limits;
   /** Takes another id, as long as nothing was sent; returns the new room. */
   #rename: ((ownId: string) => number) | undefined;
 
-  constructor(ownId: string, headerRoom: number, rename?: (ownId: string) => number) {
+  constructor(ownId: string, headerRoom: number, limits: V1Limits, rename?: (ownId: string) => number) {
     this.#ownId = ownId;
     this.#headerRoom = headerRoom;
+    this.#limits = limits;
     this.#rename = rename;
   }
 
@@ -42,6 +44,7 @@ export class V1Shape {
         throw new RangeError(
           `the source ${inspect(source)} cannot be sent: in v1 every message is from its sender, which is '${this.#ownId}' here; leave source out, or connect with that serviceId`,
         );
+      this.#checkText('source', Buffer.byteLength(source));
       this.#headerRoom = this.#rename(source);
       this.#ownId = source;
     }
@@ -49,11 +52,14 @@ export class V1Shape {
   }
 
   /**
-   * Returns how many bytes escapes add to the strings of a header, which lie in `buffer` from `from` to `to`.
+   * Returns how many bytes escapes add to the strings of a header, which lie in `buffer` one behind the other, from `from` to `to`.
    *
-   * @throws RangeError when the header is too long
+   * @throws RangeError when the header, or one of its strings, is longer than the peer can read
    */
-  escapes(buffer: Uint8Array, from: number, to: number): number {
+  escapes(buffer: Uint8Array, from: number, capabilityAt: number, routeAt: number, to: number): number {
+    this.#checkText('requestId', capabilityAt - from);
+    this.#checkText('capability', routeAt - capabilityAt);
+    this.#checkText('route', to - routeAt);
     let added = 0;
     for (let at = from; at < to; at += 1) {
       const byte = buffer[at] ?? 0;
@@ -63,11 +69,18 @@ export class V1Shape {
       else if (byte === LINE_SEPARATOR) added += 3;
     }
     const longest = this.#headerRoom + (to - from) + added;
-    if (longest > MAX_HEADER)
+    const { header } = this.#limits;
+    if (longest > header)
       throw new RangeError(
-        `requestId, capability and route need a header of up to ${longest} bytes, and v1 has ${MAX_HEADER}; use shorter ones, or characters that JSON does not escape`,
+        `requestId, capability and route need a header of up to ${longest} bytes, and this peer reads ${header}; use shorter ones, or characters that JSON does not escape`,
       );
     return added;
+  }
+
+  #checkText(field: string, length: number): void {
+    const { text } = this.#limits;
+    if (length > text)
+      throw new RangeError(`${field} has ${length} bytes, and this peer reads ${text} (v1.limits); use a shorter one`);
   }
 }
 

@@ -9,7 +9,7 @@ import { CliError, errorCode, errorText, EXIT } from './exit.js';
 import { wholeNumber } from './numbers.js';
 
 /** Addresses as the help of the commands shows them. */
-export const ADDRESS_HELP = 'where: shm:NAME, unix:/path, tcp://host:port';
+export const ADDRESS_HELP = 'where: shm:NAME, unix:/path, tcp://host:port, or on Windows pipe:NAME';
 
 const MAX_MILLISECONDS = 2_147_483_647;
 

@@ -10,6 +10,7 @@ import { isAbsolute, join } from 'node:path';
 import { inspect } from 'node:util';
 
 import { makeError, systemCode } from '../errors.js';
+import { pipePath } from './pipe-path.js';
 
 /** The ways to reach a peer. */
 export type TransportName = 'shm' | 'unix' | 'tcp' | 'tls' | 'pipe' | 'memory';
@@ -35,10 +36,11 @@ export type Address =
   | { readonly transport: 'memory'; readonly name: string; readonly text: string };
 
 /** An address of a transport that this build has. */
-export type SupportedAddress = Exclude<Address, { transport: 'tls' | 'pipe' }>;
+export type SupportedAddress = Exclude<Address, { transport: 'tls' }>;
 /** An address behind which there is the path of a socket. */
 export type PathAddress = Extract<Address, { transport: 'unix' | 'shm' }>;
 export type TcpAddress = Extract<Address, { transport: 'tcp' }>;
+export type PipeAddress = Extract<Address, { transport: 'pipe' }>;
 export type MemoryAddress = Extract<Address, { transport: 'memory' }>;
 
 const NAME = /^[a-z0-9._-]{1,64}$/;
@@ -88,15 +90,17 @@ export function parseAddress(text: string): Address {
  */
 export function requireSupported(address: Address): SupportedAddress {
   const isWindows = process.platform === 'win32';
-  const others = isWindows ? 'tcp://127.0.0.1:port' : 'shm:NAME, unix:/path or tcp://host:port';
+  const others = isWindows ? 'pipe:NAME or tcp://127.0.0.1:port' : 'shm:NAME, unix:/path or tcp://host:port';
   const { transport, text } = address;
-  if (transport === 'tls' || transport === 'pipe')
+  if (transport === 'tls')
     throw new RangeError(`${text}: the transport '${transport}' is not available yet in this build; use ${others}`);
   if (isWindows && (transport === 'shm' || transport === 'unix'))
     throw makeError(
       'EIPC_TRANSPORT',
       `${text}: the transport '${transport}' is not available on Windows; use ${others}`,
     );
+  if (transport === 'pipe' && pipePath(address.name) === undefined)
+    throw makeError('EIPC_TRANSPORT', `${text}: named pipes are Windows' own; on this system use ${others}`);
   return address;
 }
 
@@ -118,7 +122,7 @@ export async function socketPath(address: PathAddress, create: boolean): Promise
 function runtimeFolder(): string {
   const runtime = process.env['XDG_RUNTIME_DIR'];
   if (runtime !== undefined && isAbsolute(runtime)) return join(runtime, 'eipc');
-  return join(tmpdir(), `eipc-${process.getuid?.() ?? 'user'}`);
+  return join(tmpdir(), `eipc-${process.geteuid?.() ?? 'user'}`);
 }
 
 async function checkFolder(folder: string, address: string): Promise<void> {
@@ -135,7 +139,7 @@ async function checkFolder(folder: string, address: string): Promise<void> {
     }
     throw makeError('EIPC_TRANSPORT', `${address}: the folder ${folder} cannot be looked at`, { cause });
   }
-  const uid = process.getuid?.();
+  const uid = process.geteuid?.();
   const mode = status.mode & 0o777;
   const fit = status.isDirectory() && (uid === undefined || (status.uid === uid && mode === 0o700));
   if (!fit) {

@@ -4,7 +4,7 @@
  *
  * Bytes only: no frames, no keys, no queue of its own beyond what the socket has.
  */
-import type { ConnectOpts, OnReadOpts, SocketConstructorOpts, TcpSocketConnectOpts } from 'node:net';
+import type { ConnectOpts, OnReadOpts, NetConnectOpts, SocketConstructorOpts } from 'node:net';
 import { connect, Socket } from 'node:net';
 
 const READ_BUFFER = 65_536;
@@ -91,7 +91,7 @@ export class SocketStream implements ByteStream {
   }
 
   /** Begins to connect. The caller waits for the socket's `connect` or `error` before it uses the stream. */
-  static connecting(options: TcpSocketConnectOpts): { readonly stream: SocketStream; readonly socket: Socket } {
+  static connecting(options: NetConnectOpts): { readonly stream: SocketStream; readonly socket: Socket } {
     const outlet: Outlet = { reader: undefined };
     // Paused: nothing is read before the link is there.
     const socket = connect({ ...options, ...HALF_OPEN, onread: intoOneBuffer(outlet) }).pause();

@@ -6,14 +6,17 @@ import { ShmSession, StreamSession, threadPoller } from '../native.js';
 import type { NativeAddress, NativeClientOptions, NativeV1Client, UnixSocket } from '../native.js';
 import type { WaitStrategy } from '../options.js';
 import type { Settings } from '../settings.js';
+import type { AccessSettings } from '../access-settings.js';
+import { placeSocket } from './access.js';
 import type { SupportedAddress } from './address.js';
 import { socketPath } from './address.js';
 import type { ByteStream } from './byte-stream.js';
 import { SocketStream } from './byte-stream.js';
 import { connectMemory, MemoryAcceptor } from './memory.js';
+import { connectPipe, listenPipe } from './pipe.js';
 import { ShmLink } from './shm.js';
 import { StreamLink } from './stream.js';
-import { connectTcp, TcpAcceptor } from './tcp.js';
+import { connectTcp, listenTcp } from './tcp.js';
 import type { Credentials, Link, LinkObserver, PeerTransport } from './transport.js';
 import { connectUnix, UnixAcceptor } from './unix.js';
 
@@ -22,7 +25,7 @@ export interface RawConnection {
   readonly carrier: UnixSocket | ByteStream;
   /** Absent on transports where the kernel knows no peer. */
   readonly credentials: Credentials | undefined;
-  /** Where on a network it comes from, as one to hold a share against; absent on this machine's own transports. */
+  /** Whom a share is held against: where on a network it comes from, or which other user it is; absent for this user's own processes. */
   readonly source: string | undefined;
   /** The address of the other end; where that has none, the one that was connected to or listened on. */
   readonly remoteAddress: string;
@@ -62,6 +65,8 @@ export async function openConnection(
   switch (address.transport) {
     case 'tcp':
       return connectTcp(address, timeout, signal);
+    case 'pipe':
+      return connectPipe(address, timeout, signal);
     case 'memory':
       return connectMemory(address);
     default:
@@ -70,7 +75,7 @@ export async function openConnection(
 }
 
 /**
- * Listens at an address. `onConnection` gets each connection; `onError` what went wrong with one.
+ * Listens at an address. `onConnection` gets each connection, whoever it is from; `onError` what went wrong with one.
  *
  * @throws TransportError `EIPC_ADDRESS_IN_USE` when another server listens there, otherwise naming the remedy
  */
@@ -78,14 +83,17 @@ export async function openAcceptor(
   address: SupportedAddress,
   onConnection: (connection: RawConnection) => void,
   onError: (error: EipcError) => void,
+  access?: AccessSettings,
 ): Promise<Acceptor> {
   switch (address.transport) {
     case 'tcp':
-      return TcpAcceptor.bind(address, onConnection, onError);
+      return listenTcp(address, onConnection, onError);
+    case 'pipe':
+      return listenPipe(address, onConnection, onError);
     case 'memory':
       return new MemoryAcceptor(address, onConnection);
     default:
-      return new UnixAcceptor(await socketPath(address, true), address.text, onConnection, onError);
+      return new UnixAcceptor(await placeSocket(address, access), address.text, onConnection, onError);
   }
 }
 
@@ -123,11 +131,6 @@ export function startServerLink(
     );
   }
   return startStream(connection, address.transport, StreamSession.server(native), settings, observer);
-}
-
-/** Tells whether the kernel names another user than this one at the other end. */
-export function isOtherUser({ credentials }: RawConnection): boolean {
-  return process.getuid !== undefined && credentials !== undefined && credentials.uid !== process.getuid();
 }
 
 /**

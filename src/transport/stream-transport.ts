@@ -1,6 +1,6 @@
 /**
- * The transports that a user can hold: `tcp()`, `unix()` and `memory()`, which make connections for endpoints of v1 without a handshake, or
- * for whoever handles frames. `connect` and `listen` do not need them. (tls and pipe belong here too; shared memory does not: it carries
+ * The transports that a user can hold: `tcp()`, `unix()`, `pipe()` and `memory()`, which make connections for endpoints of v1 without a handshake, or
+ * for whoever handles frames. `connect` and `listen` do not need them. (tls belongs here too; shared memory does not: it carries
  * EIPC/2 only.)
  */
 import { duration } from '../check.js';
@@ -12,7 +12,8 @@ import { Queue } from '../queue.js';
 import type { SupportedAddress } from './address.js';
 import { parseAddress, requireSupported } from './address.js';
 import type { Connection, Transport } from './connection.js';
-import { isOtherUser, openAcceptor, openConnection } from './open.js';
+import { isRefusedUser } from './access.js';
+import { openAcceptor, openConnection } from './open.js';
 import type { Acceptor, RawConnection } from './open.js';
 import { StreamConnection } from './stream-connection.js';
 
@@ -35,6 +36,11 @@ export function tcp(): Transport {
 /** Makes connections over Unix sockets, for addresses such as `unix:/run/eai.sock`. Other users are not accepted. */
 export function unix(): Transport {
   return new StreamTransport('unix');
+}
+
+/** Makes connections over named pipes of Windows, for addresses such as `pipe:eai`. Elsewhere its addresses are refused. */
+export function pipe(): Transport {
+  return new StreamTransport('pipe');
 }
 
 /** Makes connections within this thread, for tests, for addresses such as `memory:eai`. */
@@ -105,14 +111,14 @@ class StreamTransport implements Transport {
   }
 
   #parse(address: string): SupportedAddress {
-    const parsed = requireSupported(parseAddress(address));
+    const parsed = parseAddress(address);
     if (parsed.transport !== this.#name)
       throw new RangeError(`${parsed.text} is no address of ${this.#name}(); use the transport of its scheme`);
-    return parsed;
+    return requireSupported(parsed);
   }
 
   #arrived(raw: RawConnection): void {
-    if (this.#isClosed || isOtherUser(raw)) {
+    if (this.#isClosed || isRefusedUser(raw, undefined)) {
       raw.close();
       return;
     }
@@ -135,4 +141,4 @@ class StreamTransport implements Transport {
   }
 }
 
-type StreamTransportName = 'tcp' | 'unix' | 'memory';
+type StreamTransportName = 'tcp' | 'unix' | 'pipe' | 'memory';

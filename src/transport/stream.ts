@@ -3,7 +3,7 @@
  * lane. Records are sealed when they are written, priority 0 first; while the stream has enough, nothing more is sealed, so that a later
  * priority 0 still goes ahead. Queues are flushed in a microtask: one write a tick.
  *
- * Where the stream comes from is the business of `unix.ts`, `tcp.ts` and `memory.ts`.
+ * Where the stream comes from is the business of `unix.ts`, `tcp.ts`, `pipe.ts` and `memory.ts`.
  */
 import type { Priority } from '../message.js';
 import type { Outcome, Poller, StreamCalls, StreamSession } from '../native.js';

@@ -3,15 +3,16 @@
  * it may do so unencrypted is up to `suites.ts`.
  */
 import type { LookupAddress } from 'node:dns';
-import type { LookupFunction, Server, Socket, TcpSocketConnectOpts } from 'node:net';
+import type { LookupFunction, Socket, TcpSocketConnectOpts } from 'node:net';
 import { createServer, isIPv6 } from 'node:net';
 
-import { abortReason } from '../deadlines.js';
 import type { EipcError } from '../errors.js';
 import { makeError, nativeError, systemCode } from '../errors.js';
 import type { TcpAddress } from './address.js';
 import { hostAndPort } from './address.js';
 import { HALF_OPEN, SocketStream } from './byte-stream.js';
+import { connected } from './connected.js';
+import { NetAcceptor, startListening } from './net-acceptor.js';
 import type { Acceptor, RawConnection } from './open.js';
 
 /** Milliseconds without traffic after which the kernel asks whether the peer's machine is still there. */
@@ -44,7 +45,10 @@ export async function connectTcp(
   const options: TcpSocketConnectOpts = { host: address.host, port: address.port, ...SOCKET_OPTIONS };
   if (address.host === 'localhost') options.lookup = lookupLocalhost;
   const { stream, socket } = SocketStream.connecting(options);
-  await connected(socket, address, timeout, signal);
+  await connected(socket, timeout, signal, {
+    failed: (cause) => connectError(cause, address),
+    late: () => lateError(address, timeout),
+  });
   return {
     carrier: stream,
     credentials: undefined,
@@ -55,63 +59,28 @@ export async function connectTcp(
   };
 }
 
-/** Listens at a port. */
-export class TcpAcceptor implements Acceptor {
-  readonly address: string;
-  readonly #server: Server;
-
-  private constructor(server: Server, address: string) {
-    this.#server = server;
-    this.address = address;
-  }
-
-  /**
-   * Binds the port. `localhost` is 127.0.0.1; a name is bound at the first address it has.
-   *
-   * @throws TransportError `EIPC_ADDRESS_IN_USE` when the port is taken, otherwise naming the remedy
-   */
-  static async bind(
-    address: TcpAddress,
-    onConnection: (connection: RawConnection) => void,
-    onError: (error: EipcError) => void,
-  ): Promise<TcpAcceptor> {
-    const server = createServer({ ...SOCKET_OPTIONS, ...HALF_OPEN, pauseOnConnect: true });
-    await new Promise<void>((resolve, reject) => {
-      server.once('error', (cause) => reject(listenError(cause, address)));
-      server.listen(
-        { host: address.host === 'localhost' ? '127.0.0.1' : address.host, port: address.port, backlog: BACKLOG },
-        resolve,
-      );
-    });
-    const failed = (cause: unknown): void =>
-      onError(nativeError(cause, `${address.text}: a connection could not be accepted`));
-    server.removeAllListeners('error').on('error', failed);
-    server.on('connection', (socket) => {
-      try {
-        accept(socket, onConnection);
-      } catch (cause) {
-        socket.destroy();
-        failed(cause);
-      }
-    });
-    const bound = server.address();
-    // A string stands for a path, null for a server that does not listen: neither is one that just bound a port.
-    if (bound === null || typeof bound === 'string') throw makeError('EIPC_INTERNAL', `${address.text} has no port`);
-    return new TcpAcceptor(server, hostAndPort('tcp', bound.address, bound.port));
-  }
-
-  ref(): void {
-    this.#server.ref();
-  }
-
-  unref(): void {
-    this.#server.unref();
-  }
-
-  close(): void {
-    // Also forgets those that the kernel accepted and nobody took; open connections go on.
-    this.#server.close();
-  }
+/**
+ * Listens at a port. `localhost` is 127.0.0.1; a name is bound at the first address it has.
+ *
+ * @throws TransportError `EIPC_ADDRESS_IN_USE` when the port is taken, otherwise naming the remedy
+ */
+export async function listenTcp(
+  address: TcpAddress,
+  onConnection: (connection: RawConnection) => void,
+  onError: (error: EipcError) => void,
+): Promise<Acceptor> {
+  const server = createServer({ ...SOCKET_OPTIONS, ...HALF_OPEN, pauseOnConnect: true });
+  await startListening(
+    server,
+    { host: address.host === 'localhost' ? '127.0.0.1' : address.host, port: address.port, backlog: BACKLOG },
+    (cause) => listenError(cause, address),
+    (socket) => accept(socket, onConnection),
+    (cause) => onError(nativeError(cause, `${address.text}: a connection could not be accepted`)),
+  );
+  const bound = server.address();
+  // A string stands for a path, null for a server that does not listen: neither is one that just bound a port.
+  if (bound === null || typeof bound === 'string') throw makeError('EIPC_INTERNAL', `${address.text} has no port`);
+  return new NetAcceptor(server, hostAndPort('tcp', bound.address, bound.port));
 }
 
 /**
@@ -149,41 +118,11 @@ function accept(socket: Socket, onConnection: (connection: RawConnection) => voi
   });
 }
 
-function connected(
-  socket: Socket,
-  address: TcpAddress,
-  timeout: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const settle = (error?: Error): void => {
-      clearTimeout(timer);
-      signal?.removeEventListener('abort', onAbort);
-      socket.off('connect', settle).off('error', onError);
-      if (error === undefined) {
-        resolve();
-        return;
-      }
-      socket.destroy();
-      reject(error);
-    };
-    const onError = (cause: unknown): void => settle(connectError(cause, address));
-    const onAbort = (): void => {
-      if (signal !== undefined) settle(abortReason(signal));
-    };
-    const timer = setTimeout(
-      () =>
-        settle(
-          makeError(
-            'EIPC_TIMEOUT',
-            `${address.text} did not answer within ${Math.round(timeout)} ms; check host and port, and whether something on the way drops connections`,
-          ),
-        ),
-      timeout,
-    );
-    socket.once('connect', () => settle()).once('error', onError);
-    signal?.addEventListener('abort', onAbort);
-  });
+function lateError({ text }: TcpAddress, timeout: number): EipcError {
+  return makeError(
+    'EIPC_TIMEOUT',
+    `${text} did not answer within ${Math.round(timeout)} ms; check host and port, and whether something on the way drops connections`,
+  );
 }
 
 const lookupLocalhost: LookupFunction = (_host, options, callback) => {

@@ -6,6 +6,7 @@ import { makeError, nativeError, systemCode } from '../errors.js';
 import type { EipcError } from '../errors.js';
 import type { UnixSocket as Socket } from '../native.js';
 import { threadPoller, UnixListener, UnixSocket } from '../native.js';
+import type { SocketPlace } from './access.js';
 import type { Acceptor, RawConnection } from './open.js';
 import type { Credentials } from './transport.js';
 
@@ -48,14 +49,14 @@ export class UnixAcceptor implements Acceptor {
    * @throws TransportError `EIPC_ADDRESS_IN_USE` when another server listens there
    */
   constructor(
-    path: string,
+    { path, mode }: SocketPlace,
     address: string,
     onConnection: (connection: RawConnection) => void,
     onError: (error: EipcError) => void,
   ) {
     this.address = address;
     try {
-      this.#listener = new UnixListener(threadPoller(), path, () => {
+      this.#listener = new UnixListener(threadPoller(), path, mode, () => {
         try {
           for (let socket = this.#listener.accept(); socket !== null; socket = this.#listener.accept())
             onConnection(rawConnection(socket, address));
@@ -64,7 +65,7 @@ export class UnixAcceptor implements Acceptor {
         }
       });
     } catch (error) {
-      throw nativeError(error, `cannot listen on ${address}`);
+      throw listenError(error, path, address);
     }
   }
 
@@ -87,11 +88,31 @@ function rawConnection(socket: Socket, address: string): RawConnection {
   return {
     carrier: socket,
     credentials,
-    source: undefined,
+    // Processes of this user are not held to a share: to count them as one would let any of them shut out the others.
+    source: uid === process.geteuid?.() ? undefined : `uid ${uid}`,
     remoteAddress: address,
-    from: `uid ${uid}, pid ${pid ?? 'unknown'}`,
+    from: `uid ${uid}, gid ${gid}, pid ${pid ?? 'unknown'}`,
     close: () => socket.close(),
   };
+}
+
+function listenError(cause: unknown, path: string, address: string): EipcError {
+  switch (systemCode(cause)) {
+    case 'EACCES':
+    case 'EPERM':
+    case 'EROFS':
+      return makeError(
+        'EIPC_TRANSPORT',
+        `cannot listen on ${address}: this user may not make ${path} and ${path}.lock, or they belong to another user's server; use a path in a folder of your own`,
+        { cause },
+      );
+    case 'ENOENT':
+      return makeError('EIPC_TRANSPORT', `cannot listen on ${address}: there is no folder for ${path}; make it first`, {
+        cause,
+      });
+    default:
+      return nativeError(cause, `cannot listen on ${address}`);
+  }
 }
 
 function connectError(cause: unknown, path: string, address: string): EipcError {
@@ -104,9 +125,13 @@ function connectError(cause: unknown, path: string, address: string): EipcError 
       });
     case 'EACCES':
     case 'EPERM':
-      return makeError('EIPC_TRANSPORT', `this user may not connect to ${where}; the socket belongs to somebody else`, {
-        cause,
-      });
+      return makeError(
+        'EIPC_TRANSPORT',
+        `this user may not connect to ${where}; the socket belongs to somebody else, whose server can let others in (access)`,
+        {
+          cause,
+        },
+      );
     case 'EAGAIN':
       return makeError(
         'EIPC_TRANSPORT',

@@ -9,6 +9,7 @@ import {
   ClientEndpoint,
   createMessage,
   memory,
+  pipe,
   Router,
   ServerEndpoint,
   tcp,
@@ -16,6 +17,7 @@ import {
   unix,
 } from '../../src/index.js';
 import type { ClientMacOptions, Connection, ServerMacOptions, Transport } from '../../src/index.js';
+import { pipePath } from '../../src/transport/pipe-path.js';
 import { QueueConnection } from '../helpers/queue-connection.js';
 
 const key = Buffer.from('secret-key-32bytes!!');
@@ -34,7 +36,10 @@ async function joined(transport: Transport, address: string): Promise<[Connectio
 }
 
 const WAYS: Readonly<Record<string, Join>> = {
-  unix: () => joined(unix(), `unix:${join(folder, `s${(count += 1)}`)}`),
+  ...(process.platform === 'win32' ? {} : { unix: () => joined(unix(), `unix:${join(folder, `s${(count += 1)}`)}`) }),
+  ...(pipePath('eai') === undefined
+    ? {}
+    : { pipe: () => joined(pipe(), `pipe:connections-${process.pid}-${(count += 1)}`) }),
   tcp: () => joined(tcp(), 'tcp://127.0.0.1:0'),
   memory: () => joined(memory(), `memory:connections${(count += 1)}`),
   custom: () => Promise.resolve(QueueConnection.pair()),

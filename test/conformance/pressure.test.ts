@@ -3,7 +3,7 @@ import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
 import { BackpressureError, TimeoutError } from '../../src/index.js';
-import { fill, overEveryStream, overEveryTransport } from '../helpers/scene.js';
+import { fill, overEveryStream, overEveryTransport, PATIENCE } from '../helpers/scene.js';
 
 const LARGE = { type: 'features', payload: Buffer.alloc(200_000) } as const;
 
@@ -15,15 +15,15 @@ describe('back-pressure', () => {
       let sent = 0;
       const producing = (async () => {
         for (let n = 0; n < total; n += 1) {
-          await client.send({ type: 'features', payload: { n, filler: 'x'.repeat(400) } }, { timeout: 20_000 });
+          await client.send({ type: 'features', payload: { n, filler: 'x'.repeat(400) } }, { timeout: PATIENCE });
           sent += 1;
         }
       })();
-      await expect.poll(() => client.stats().waitedForRoom, { timeout: 10_000 }).toBeGreaterThan(0);
+      await expect.poll(() => client.stats().waitedForRoom, { timeout: PATIENCE }).toBeGreaterThan(0);
       const stalledAt = sent;
       expect(stalledAt).toBeLessThan(total);
       for (let n = 0; n < total; n += 1) {
-        expect((await server.receive({ timeout: 5_000 })).payload).toMatchObject({ n });
+        expect((await server.receive({ timeout: PATIENCE })).payload).toMatchObject({ n });
       }
       await producing;
     });
@@ -34,9 +34,9 @@ describe('back-pressure', () => {
         type: 'features' as const,
         payload: Buffer.alloc(65_536, n),
       }));
-      const sending = client.sendBatch(batch, { timeout: 20_000 });
+      const sending = client.sendBatch(batch, { timeout: PATIENCE });
       for (const { payload } of batch) {
-        expect(Buffer.compare((await server.receive({ timeout: 5_000 })).bytes, payload)).toBe(0);
+        expect(Buffer.compare((await server.receive({ timeout: PATIENCE })).bytes, payload)).toBe(0);
       }
       await sending;
     });
@@ -59,7 +59,7 @@ describe('back-pressure', () => {
       // Another lane is not held up.
       expect(client.trySend({ type: 'intent', priority: 0, payload: {} })).toBe(true);
       // What was accepted arrives, and nothing of what was refused.
-      for (let n = 0; n <= accepted; n += 1) await server.receive({ timeout: 5_000 });
+      for (let n = 0; n <= accepted; n += 1) await server.receive({ timeout: PATIENCE });
       expect(server.stats().received).toEqual([1, before, accepted, 0]);
       expect(client.trySend(LARGE)).toBe(true);
     });
@@ -71,12 +71,12 @@ describe('back-pressure', () => {
       const waiting = client.send(LARGE, { signal: aborted.signal });
       aborted.abort(new Error('enough'));
       await expect(waiting).rejects.toThrow('enough');
-      const again = client.ready(2, { timeout: 20_000 });
+      const again = client.ready(2, { timeout: PATIENCE });
       for (let n = 0; n < accepted; n += 1)
-        expect((await server.receive({ timeout: 5_000 })).bytes).toHaveLength(LARGE.payload.length);
+        expect((await server.receive({ timeout: PATIENCE })).bytes).toHaveLength(LARGE.payload.length);
       await again;
       await client.send({ ...LARGE, payload: 'after' });
-      expect((await server.receive({ timeout: 5_000 })).payload).toBe('after');
+      expect((await server.receive({ timeout: PATIENCE })).payload).toBe('after');
     });
 
     it('receiving ends with its time and with its signal, and goes on after that', async () => {
@@ -96,14 +96,15 @@ describe('back-pressure', () => {
       let queued = await fill(client, bulk);
       // Room on the way takes a little of the lane, not all of it.
       let before = 0;
-      for (; before < 8; before += 1) await server.receive({ timeout: 5_000 });
+      for (; before < 8; before += 1) await server.receive({ timeout: PATIENCE });
       for (let turns = 0; turns < 10; turns += 1) await setImmediate();
       // Except that the kernel gives a tcp connection that is being read larger buffers.
       if (scene.transport === 'tcp') queued += await fill(client, bulk);
       expect(client.trySend({ type: 'intent', priority: 0, payload: 'stop' })).toBe(true);
-      while ((await server.receive({ timeout: 5_000 })).priority === 3) before += 1;
+      while ((await server.receive({ timeout: PATIENCE })).priority === 3) before += 1;
       let after = 0;
-      for (; before + after < queued; after += 1) expect((await server.receive({ timeout: 5_000 })).priority).toBe(3);
+      for (; before + after < queued; after += 1)
+        expect((await server.receive({ timeout: PATIENCE })).priority).toBe(3);
       // At least half of what the lane holds: streams 4 MiB here, shared memory its ring.
       expect(after).toBeGreaterThanOrEqual(scene.transport === 'shm' ? 1 : 32);
     });
@@ -116,8 +117,8 @@ describe('back-pressure of streams', () => {
       const { client, server } = await scene.pair({ inbox: { limit: 1 } });
       const accepted = await fill(client, LARGE);
       await expect(client.flush({ timeout: 20 })).rejects.toThrow(TimeoutError);
-      const flushed = client.flush({ timeout: 20_000 });
-      for (let n = 0; n < accepted; n += 1) await server.receive({ timeout: 5_000 });
+      const flushed = client.flush({ timeout: PATIENCE });
+      for (let n = 0; n < accepted; n += 1) await server.receive({ timeout: PATIENCE });
       await flushed;
     });
 

@@ -4,7 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { networkInterfaces, tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 
@@ -19,6 +19,10 @@ import type {
   ServerEndpoint,
   TransportName,
 } from '../../src/index.js';
+import { pipePath } from '../../src/transport/pipe-path.js';
+
+/** Milliseconds that a test waits for what must come: a deadline for a lost message, which no slow or emulated machine comes near. */
+export const PATIENCE = 25_000;
 
 /** A way to connect. */
 interface Way {
@@ -56,6 +60,14 @@ const WAYS: readonly Way[] = [
     isHere: interfaces.some((one) => one?.address === '::1'),
     address: () => 'tcp://[::1]:0',
   },
+  {
+    name: 'pipe',
+    transport: 'pipe',
+    isStream: true,
+    isHere: pipePath('eai') !== undefined,
+    // The name of the folder is this scene's alone, too.
+    address: (folder, n) => `pipe:${basename(folder).toLowerCase()}-${n}`,
+  },
   { name: 'memory', transport: 'memory', isStream: true, isHere: true, address: (_, n) => `memory:s${n}` },
 ];
 
@@ -71,8 +83,10 @@ const V1: readonly Speech[] = [
   { name: ', v1', protocol: 1, auth: 'challenge' },
   { name: ', v1 by MAC only', protocol: 1, auth: 'mac' },
 ];
+/** The one way that is to be tried. */
+const ONLY = process.env['EIPC_TEST_WAY'];
 /** Where v1 is tried: one of each kind of stream is enough. */
-const WAYS_OF_V1 = new Set(['unix', 'tcp (IPv4)', 'memory']);
+const WAYS_OF_V1 = new Set(['unix', 'tcp (IPv4)', 'pipe', 'memory']);
 
 /** A server's end and a client's end of one connection. */
 export interface Pair {
@@ -176,7 +190,7 @@ export function overEveryStream(tests: (scene: Scene) => void): void {
 }
 
 function over(ways: readonly Way[], tests: (scene: Scene) => void): void {
-  for (const way of ways) {
+  for (const way of ways.filter(({ name }) => ONLY === undefined || name === ONLY)) {
     const speeches = WAYS_OF_V1.has(way.name) ? [EIPC2, ...V1] : [EIPC2];
     for (const speech of speeches)
       describe.skipIf(!way.isHere)(`over ${way.name}${speech.name}`, () => tests(new Scene(way, speech)));

@@ -39,13 +39,14 @@ it.each([
     first.stdin.end(secret.toString('hex'));
     const firstEndpoint = (await endpoints.next()).value as ServerEndpoint;
     const { forked } = (await firstEndpoint.receive({ timeout: 10_000 })).payload as { forked: number };
+    // Now, while the second waits for the first to go: after that it has a segment of its own.
+    expect(readFileSync(`/proc/${forked}/maps`, 'utf8').includes('memfd:eipc')).toBe(false);
 
     const gone = once(first, 'close');
     first.kill('SIGKILL');
     expect(await firstEndpoint.closed).toMatchObject({ code });
     await gone;
     expect(isAlive(forked)).toBe(true);
-    expect(readFileSync(`/proc/${forked}/maps`, 'utf8')).not.toContain('memfd:eipc');
 
     const secondEndpoint = (await endpoints.next()).value as ServerEndpoint;
     expect(secondEndpoint.peer.pid).toBe(forked);

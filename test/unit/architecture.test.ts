@@ -40,6 +40,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'limits.ts',
       'message.ts',
       'message-digest.ts',
+      'msgpack-counts.ts',
       'outgoing.ts',
       'owner-file.ts',
       'queue.ts',
@@ -57,7 +58,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   audit: { files: ['audit/*.ts'], imports: ['native', 'base', 'node:*'] },
   router: { files: ['router.ts'], imports: ['base', 'node:*'] },
   options: {
-    files: ['options.ts', 'services.ts', 'settings.ts', 'suites.ts', 'v1-settings.ts'],
+    files: ['access-settings.ts', 'options.ts', 'services.ts', 'settings.ts', 'suites.ts', 'v1-settings.ts'],
     imports: ['base', 'router', 'node:*'],
   },
   transport: { files: ['transport/*.ts'], imports: ['native', 'base', 'node:*'] },

@@ -87,8 +87,8 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
       expect(codec.unmarshal(codec.marshal({ a: [1, 'b'] }))).toEqual({ a: [1, 'b'] });
   },
 
-  '`tcp.New`, `unix.New`: `Listen`, `Dial`, `Accept`, `Close`': async () => {
-    expect(typeof eipc.unix().listen).toBe('function');
+  '`tcp.New`, `unix.New`, `windows.New`: `Listen`, `Dial`, `Accept`, `Close`': async () => {
+    for (const transport of [eipc.unix(), eipc.pipe()]) expect(typeof transport.listen).toBe('function');
     const server: eipc.Transport = eipc.tcp();
     const client: eipc.Transport = eipc.tcp();
     const address = await server.listen('tcp://127.0.0.1:0');

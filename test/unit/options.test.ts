@@ -46,8 +46,7 @@ describe('options', () => {
     for (const options of [{ tls: {} }]) {
       expect(connectWith(options), JSON.stringify(options)).toThrow(/not available yet in this build/);
     }
-    for (const options of [{ policy: {} }, { access: {} }])
-      expect(listenWith(options)).toThrow(/not available yet/);
+    expect(listenWith({ policy: {} })).toThrow(/not available yet/);
     expect(connectWith({ protocol: 2, reconnect: false, heartbeat: false })).not.toThrow();
   });
 

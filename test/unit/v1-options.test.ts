@@ -97,6 +97,26 @@ describe('options of v1', () => {
     expect(() => server({ eipc: service(TEXT) })).toThrow(/serverId too/);
   });
 
+  it('keep to what a small peer can read: its name gives the limits, and what every frame says has to fit', () => {
+    const c = { v1: { limits: 'c-sdk' }, auth: 'mac' };
+    expect(client({ protocol: 1 }).v1Limits).toEqual({ payload: 1_048_576, header: 4_096, text: 255 });
+    expect(client({ protocol: 1, ...c }).v1Limits).toEqual({ payload: 4_096, header: 1_024, text: 63 });
+    expect(client({ protocol: 1, ...c }).v1?.rules).toEqual(STRICT);
+    expect(() => client({ protocol: 1, ...c, auth: 'challenge' })).toThrow(/'c-sdk' needs auth: 'mac': the token/);
+    expect(() => client({ protocol: 1, v1: c.v1 })).toThrow(/needs auth: 'mac'/);
+    expect(() => client({ protocol: 1, v1: { limits: 63 } })).toThrow(
+      /v1.limits is 63; it must be one of frame, c-sdk/,
+    );
+    const long = 'x'.repeat(64);
+    expect(() => client({ protocol: 1, ...c, serviceId: long })).toThrow(/serviceId has 64 bytes.*the peer reads 63/);
+    expect(client({ protocol: 1, ...c, serverId: long }).v1Limits.text).toBe(63);
+    expect(() => server({ a: service(KEY) }, { ...c, serverId: long })).toThrow(/serverId has 64 bytes/);
+    const mac = (options: object) => () => macSettings({ key: KEY, v1: { limits: 'c-sdk' }, ...options }, 'client');
+    expect(mac({ sessionId: 'x'.repeat(63) })().v1Limits.text).toBe(63);
+    expect(mac({ sessionId: long })).toThrow(/sessionId has 64 bytes/);
+    expect(mac({ serviceId: long })).toThrow(/serviceId has 64 bytes/);
+  });
+
   it('have no reconnect without a handshake: nothing would prove that the server is the same', () => {
     expect(() => client({ protocol: 1, reconnect: {} })).not.toThrow();
     expect(() => client({ protocol: 1, auth: 'mac', reconnect: false })).not.toThrow();

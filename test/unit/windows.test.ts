@@ -1,5 +1,7 @@
 // What is left where the addon has no Unix sockets: streams work, and what needs the sockets is refused with the way out.
 import { randomBytes } from 'node:crypto';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { connect, Key, listen, TransportError } from '../../src/index.js';
@@ -13,6 +15,11 @@ vi.mock('../../src/native.js', async (original) => ({
 }));
 
 const platform = process.platform;
+
+// A path is all that pipes ask the system for; elsewhere that of a Unix socket of Node does.
+vi.mock('../../src/transport/pipe-path.js', async (original) =>
+  process.platform === 'win32' ? original() : { pipePath: (name: string) => join(tmpdir(), `eipc-pipe-${name}`) },
+);
 
 function pretend(name: NodeJS.Platform): void {
   Object.defineProperty(process, 'platform', { value: name });
@@ -31,24 +38,29 @@ describe('on Windows', () => {
       expect(error).toBeInstanceOf(TransportError);
       expect(error).toMatchObject({
         code: 'EIPC_TRANSPORT',
-        message: expect.stringMatching(/not available on Windows; use tcp:\/\/127\.0\.0\.1:port/) as string,
+        message: expect.stringMatching(
+          /not available on Windows; use pipe:NAME or tcp:\/\/127\.0\.0\.1:port/,
+        ) as string,
       });
     }
   });
 
   it('a transport that is missing everywhere points to no other that is missing here', async () => {
     await expect(connect('tls://localhost:1', { serviceId: 'eni', key })).rejects.toThrow(
-      /not available yet in this build; use tcp:\/\/127\.0\.0\.1:port$/,
+      /not available yet in this build; use pipe:NAME or tcp:\/\/127\.0\.0\.1:port$/,
     );
   });
 
-  it.each(['tcp://127.0.0.1:0', 'memory:windows'])('%s works without Unix sockets in the addon', async (address) => {
-    const server = await listen(address, { services });
-    server.router?.handle('intent', (message) => ({ echo: message.payload }));
-    const client = await connect(addressOf(server), { serviceId: 'eni', key });
-    const answer = await client.request({ type: 'intent', payload: { move: 1 } });
-    expect(answer.payload).toMatchObject({ echo: { move: 1 } });
-    await client.close();
-    await server.close();
-  });
+  it.each(['tcp://127.0.0.1:0', 'memory:windows', `pipe:windows-${process.pid}`])(
+    '%s works without Unix sockets in the addon',
+    async (address) => {
+      const server = await listen(address, { services });
+      server.router?.handle('intent', (message) => ({ echo: message.payload }));
+      const client = await connect(addressOf(server), { serviceId: 'eni', key });
+      const answer = await client.request({ type: 'intent', payload: { move: 1 } });
+      expect(answer.payload).toMatchObject({ echo: { move: 1 } });
+      await client.close();
+      await server.close();
+    },
+  );
 });

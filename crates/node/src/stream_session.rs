@@ -57,7 +57,8 @@ impl StreamInner {
             let knew_peer = connection.knows_peer();
             if let Err(error) = self.take_frames(&mut connection, &mut deframer, &mut input, &mut delivery) {
                 let error = connection.abort(error, clock::now());
-                *self.ended.borrow_mut() = Some(Ended::by_fault(&error));
+                let ended = Ended::by_fault(&error).with_hello_forged(connection.is_hello_forged());
+                *self.ended.borrow_mut() = Some(ended);
             }
             if connection.has_transmit() {
                 delivery.raise(flag::TRANSMIT);
@@ -307,8 +308,7 @@ impl StreamSession {
     pub fn outcome(&self) -> Option<Outcome> {
         let connection = self.inner.connection.borrow();
         if let Some(ended) = self.inner.ended.borrow().as_ref() {
-            let is_hello_forged = connection.is_hello_forged().then_some(true);
-            return Some(Outcome { is_hello_forged, ..ended.outcome() });
+            return Some(ended.outcome());
         }
         let is_over = connection.state() == State::Closed;
         is_over.then(|| match self.inner.peer_close.borrow().as_ref() {

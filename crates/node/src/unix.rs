@@ -104,7 +104,7 @@ impl Closing for ListenerInner {
     }
 }
 
-/// A listening Unix socket, for its owner alone, that owns its path through a lock file.
+/// A listening Unix socket that owns its path through a lock file.
 #[napi]
 pub struct UnixListener {
     inner: Rc<ListenerInner>,
@@ -112,16 +112,17 @@ pub struct UnixListener {
 
 #[napi]
 impl UnixListener {
-    /// Binds and listens; `onReady` means: call `accept` until it returns null. Throws with `EIPC_ADDRESS_IN_USE` or the system's
-    /// code.
+    /// Binds with the permissions `mode` and listens; `onReady` means: call `accept` until it returns null. Throws with
+    /// `EIPC_ADDRESS_IN_USE` or the system's code.
     #[napi(constructor)]
     pub fn new(
         env: &Env,
         poller: &Poller,
         path: String,
+        mode: u32,
         #[napi(ts_arg_type = "() => void")] on_ready: Unknown<'_>,
     ) -> Result<Self, String> {
-        let listener = Listener::bind(Path::new(&path), 0o600).map_err(|error| match error {
+        let listener = Listener::bind(Path::new(&path), mode).map_err(|error| match error {
             ListenError::InUse => Error::new(
                 eipc_core::Code::AddressInUse.name().to_owned(),
                 format!("{path}: another process listens there"),

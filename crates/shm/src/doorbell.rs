@@ -173,7 +173,8 @@ pub fn peer_credentials(socket: BorrowedFd<'_>) -> io::Result<PeerCredentials> {
     sys::peer_credentials(socket)
 }
 
-/// Listens on a path with these permissions (0o600: the owner alone). Nobody can connect to it under others.
+/// Listens on a path with exactly these permissions, whatever the umask (0o600: the owner alone, 0o666: everybody). Nobody can
+/// connect to it under others.
 ///
 /// # Errors
 /// `AddrInUse` if the path exists, `InvalidFilename` if it is longer than [`PATH_MAX`], otherwise what the system says.

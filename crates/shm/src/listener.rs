@@ -62,7 +62,8 @@ impl From<Errno> for ListenError {
 }
 
 impl Listener {
-    /// Listens on `path` with these permissions (0o600: the owner alone), after removing a dead server's socket.
+    /// Listens on `path` with these permissions (0o600: the owner alone, 0o666: everybody), after removing a dead server's socket.
+    /// The lock file is the owner's alone in either case.
     ///
     /// # Errors
     /// See [`ListenError`].

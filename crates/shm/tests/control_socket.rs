@@ -56,6 +56,15 @@ fn a_socket_has_its_permissions_from_the_start_and_its_peers_are_known() {
 }
 
 #[test]
+fn a_socket_for_everybody_is_that_whatever_the_umask() {
+    let folder = Folder::new("everybody");
+    let path = folder.0.join("socket");
+    // The umask of a test run takes the right to write from others, without which nobody can connect.
+    let _listener = listen(&path, 0o666).unwrap();
+    assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o666);
+}
+
+#[test]
 fn a_path_that_is_too_long_is_an_error() {
     let folder = Folder::new("long");
     let free = 107 - folder.0.as_os_str().len() - 1;

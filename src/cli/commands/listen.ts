@@ -2,7 +2,7 @@
  * `eipc listen`: listens as a server for one service and prints what it sends. For looking at what a client does, not for production.
  */
 import type { Command } from 'commander';
-import type { Message, ServerEndpoint } from '../../index.js';
+import type { Access, Message, ServerEndpoint } from '../../index.js';
 import { escapeText } from '../escape.js';
 import { EXIT, SIGNAL_EXIT } from '../exit.js';
 import { watchInterruption } from '../interruption.js';
@@ -17,7 +17,9 @@ Examples:
   $ eipc listen shm:eai --key eni.min.key
   $ eipc listen tcp://127.0.0.1:0 --key eni.min.key --capability ui:control --json | jq .payload
   $ eipc listen unix:/run/eai.sock --key eni.min.key --count 1
+  $ eipc listen shm:/run/eai/eai.sock --key eni.min.key --allow-uid 1001 --allow-gid 2000
 
+Without --allow-uid and --allow-gid only processes of your own user are let in; with them, only those that they name.
 EIPC_SESSION_TTL, EIPC_MAX_CONNECTIONS and the variables of TLS count here as for the original.
 Every request is answered {"status":"ok"} unless --silent is given: nothing is done for it. Text from peers is escaped.
 
@@ -29,9 +31,14 @@ Exit codes:
   130, 143, 129, 141  ended by Ctrl-C, SIGTERM, SIGHUP, a closed pipe; every connection was closed first
 `;
 
+/** The largest id of a user or a group. */
+const MAX_ID = 4_294_967_294;
+
 interface ListenCommandOptions extends KeyedOptions {
   readonly capability: readonly string[];
   readonly serverId: string;
+  readonly allowUid?: readonly number[];
+  readonly allowGid?: readonly number[];
   readonly count?: number;
   readonly silent?: true;
   readonly json?: true;
@@ -47,6 +54,8 @@ export function registerListen(program: Command): void {
   addKeyOptions(command)
     .option('--capability <names...>', 'what the service may do', [])
     .option('--server-id <id>', 'who this server is', parseServiceId, 'eipc')
+    .option('--allow-uid <ids...>', 'users of this machine that may connect, by number (default: you alone)', eachId)
+    .option('--allow-gid <ids...>', 'groups whose processes may connect, by number', eachId)
     .option('--count <n>', 'end after so many messages', wholeNumber(1, Number.MAX_SAFE_INTEGER))
     .option('--silent', 'answer no request')
     .option('--json', 'print one JSON object for each message and event')
@@ -70,6 +79,7 @@ async function runListen(given: string | undefined, options: ListenCommandOption
         ...forAddress(address, environment.listen),
         services,
         serverId: options.serverId,
+        ...access(options),
         router: null,
         signal,
         logger: ({ level, event, text }) => {
@@ -93,6 +103,16 @@ async function runListen(given: string | undefined, options: ListenCommandOption
   } finally {
     release();
   }
+}
+
+/** Reads one id of several. */
+function eachId(value: string, before: readonly number[] | undefined): readonly number[] {
+  return [...(before ?? []), wholeNumber(0, MAX_ID)(value)];
+}
+
+function access({ allowUid: uids, allowGid: gids }: ListenCommandOptions): { access?: Access } {
+  if (uids === undefined && gids === undefined) return {};
+  return { access: { ...(uids === undefined ? {} : { uids }), ...(gids === undefined ? {} : { gids }) } };
 }
 
 /** Prints messages and events, and answers requests. */

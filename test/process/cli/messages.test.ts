@@ -141,6 +141,20 @@ test('a wrong key is refused, a missing server and a bad key file are the enviro
   expect(taken.stderr).toContain('EIPC_ADDRESS_IN_USE');
 });
 
+// The attacker is a process of a user that the command line does not name.
+test.skipIf(process.geteuid === undefined)('who is let in is up to --allow-uid and --allow-gid', async () => {
+  const own = [String(process.geteuid?.()), '61001'];
+  const path = (name: string): string => `unix:${join(cwd, name, 'socket')}`;
+  const open = await listening(path('open'), '--allow-uid', ...own, '--allow-gid', '61001', '--count', '1');
+  expect(await send(open.address, '--type', 'chat')).toMatchObject({ code: 0, stderr: '' });
+  const closed = await listening(path('closed'), '--allow-uid', '61001');
+  const refused = await send(closed.address, '--type', 'chat');
+  expect(refused).toMatchObject({ code: 3, stderr: expect.stringContaining('not let this user in') as string });
+  await closed.program.until(/refused: a connection of uid \d+, gid \d+, pid \d+ was closed: refusedUsers/);
+  const wrong = await run(['listen', path('wrong'), ...KEY, '--allow-gid', 'eni'], { cwd });
+  expect(wrong).toMatchObject({ code: 2, stderr: expect.stringContaining('from 0 to 4294967294') as string });
+});
+
 test('an answer that does not come in time is a failure', async () => {
   const { address } = await listening(`unix:${join(cwd, 's')}`, '--silent');
   const { code, stderr } = await send(address, '--type', 'chat', '--request', '--timeout', '150');

@@ -30,7 +30,13 @@ impl Timestamp {
     /// Returns Unix nanoseconds; the nearest there are when the years 1677..=2262 are left.
     #[must_use]
     pub const fn unix_ns(self) -> i64 {
-        self.seconds.saturating_mul(NANOSECONDS).saturating_add(self.nanoseconds as i64)
+        let nanoseconds = self.nanoseconds as i64;
+        if self.seconds < 0 {
+            // Towards zero first: the second that the earliest moment is in begins outside of 64 bits.
+            (self.seconds + 1).saturating_mul(NANOSECONDS).saturating_add(nanoseconds - NANOSECONDS)
+        } else {
+            self.seconds.saturating_mul(NANOSECONDS).saturating_add(nanoseconds)
+        }
     }
 
     /// Reads either form; `None` for anything else and for a date that does not exist. Leap seconds are
@@ -291,10 +297,15 @@ mod tests {
 
     #[test]
     fn unix_nanoseconds_are_the_nearest_there_are() {
-        for unix_ns in [0, 1, -1, 1_775_217_600_123_456_789, i64::MAX] {
+        for unix_ns in [0, 1, -1, -1_000_000_000, 1_775_217_600_123_456_789, i64::MAX, i64::MIN, i64::MIN + 1]
+        {
             assert_eq!(Timestamp::from_unix_ns(unix_ns).unix_ns(), unix_ns);
         }
-        assert_eq!(Timestamp::parse("0001-01-01T00:00:00Z").unwrap().unix_ns(), i64::MIN);
+        for before in
+            ["0001-01-01T00:00:00Z", "1677-09-21T00:12:43.145224191Z", "1677-09-21T00:12:42.999999999Z"]
+        {
+            assert_eq!(Timestamp::parse(before).unwrap().unix_ns(), i64::MIN, "{before}");
+        }
         assert_eq!(Timestamp::parse("9999-01-01T00:00:00Z").unwrap().unix_ns(), i64::MAX);
     }
 

@@ -187,6 +187,7 @@ impl SharedLink {
             return;
         }
         let was_in_use = self.plane.take().is_some();
+        let ended = ended.with_hello_forged(self.connection.is_hello_forged());
         self.parting = Some(Parting { ended, until: clock::now().after(PARTING_TIME), was_in_use });
         self.has_news = true;
         self.part_if_written();
