@@ -56,8 +56,8 @@ pub use error::{Class, Code, Error};
 pub use message::{Kind, Lane, Meta, PayloadFormat, Priority};
 pub use session::v1;
 pub use session::{
-    ClientConfig, CloseFrame, CloseReason, Connection, Envelope, Features, KeyStore, KeyTable, MetaKind,
-    Opener, Psk, Received, Role, Sealer, ServerConfig, Session, State, Suite, Suites,
+    ClientConfig, CloseFrame, CloseReason, Connection, Envelope, Features, KeyStore, KeyTable, LiveKeys,
+    MetaKind, Opener, Psk, Received, Role, Sealer, ServerConfig, Session, State, Suite, Suites,
 };
 pub use time::Time;
 
