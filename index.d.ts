@@ -109,6 +109,12 @@ export declare class NativeReplayWindow {
 export declare class NativeServer {
   /** Builds the key table; throws `EIPC_KEY` for an id or a key that cannot be used. */
   constructor(options: NativeServerOptions)
+  /** Adds a key of a service for one protocol. Throws `EIPC_KEY` for a key that cannot be used or is another's. */
+  addKey(serviceId: string, key: NativeKey, capabilities: Array<string>, protocol: number): void
+  /** Has a key refused in so many milliseconds. Live sessions go on. */
+  endKey(key: NativeKey, milliseconds: number): void
+  /** Removes a key. Live sessions go on. */
+  removeKey(key: NativeKey): void
   /** Returns this server at an address. */
   address(options: NativeAddressOptions): NativeAddress
 }
@@ -154,6 +160,8 @@ export declare class ShmSession {
   state(): number
   /** Returns who the peer is, once that is proved. */
   info(): SessionInfo | null
+  /** Tells whether the open session is under a key. */
+  usesKey(key: NativeKey): boolean
   /** Returns how the session ended, once it has. */
   outcome(): Outcome | null
   /** Lets the session keep the process alive, or not. */
@@ -190,6 +198,8 @@ export declare class StreamSession {
   state(): number
   /** Returns who the peer is, once that is proved. */
   info(): SessionInfo | null
+  /** Tells whether the open session is under a key. */
+  usesKey(key: NativeKey): boolean
   /** Returns how the session ended, once it has. */
   outcome(): Outcome | null
 }
@@ -525,6 +535,8 @@ export interface SessionInfo {
   serverId: string
   /** 16 hexadecimal digits; in v1 the token, or what frames carry instead of one. */
   sessionId: string
+  /** The id of the key it is under, 16 hexadecimal digits; empty in v1. */
+  keyId: string
   /** 1 or 2. */
   protocol: number
   /** Number of the suite; 0 in v1. */

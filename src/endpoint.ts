@@ -13,12 +13,14 @@ import { abortReason, DeadlineWheel } from './deadlines.js';
 import { EndpointAudit } from './endpoint-audit.js';
 import type { EndpointEvent } from './endpoint-events.js';
 import { EndpointNews } from './endpoint-news.js';
+import { makeError } from './errors.js';
 import { Flushes } from './flushes.js';
 import { Heartbeat } from './heartbeat.js';
 import { Intake } from './intake.js';
 import type { IntakeOwner } from './intake.js';
 import { SendLanes } from './lanes.js';
 import type { LanesOwner, SendWait } from './lanes.js';
+import { Key } from './key.js';
 import { Lifecycle } from './lifecycle.js';
 import type { EndpointState } from './lifecycle.js';
 import type { Message, Priority } from './message.js';
@@ -324,6 +326,17 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     return endpoint.#close(options, CLOSE_REASON.shutdown);
   }
 
+  /**
+   * Ends the session of an endpoint if it is one under a key that was revoked.
+   *
+   * @internal
+   */
+  static revoke(endpoint: Endpoint, key: Key): void {
+    if (!endpoint.#session.link.usesKey(Key.native(key))) return;
+    const text = `the key of this session was revoked${key.id === '' ? '' : ` (${key.id})`}`;
+    void endpoint.#lifecycle.revoke(makeError('EIPC_REVOKED', text));
+  }
+
   #close({ drain = false, timeout }: CloseOptions, reason: number): Promise<void> {
     const most = waitTimeout(timeout === undefined ? undefined : { timeout }, CLOSE_TIMEOUT);
     return this.#lifecycle.close(drain, most, reason);
@@ -406,6 +419,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
 
   #intakeOwner(): IntakeOwner {
     const isClosed = (): boolean => this.#lifecycle.isClosedHere;
+    const isRevoked = (): boolean => this.#lifecycle.isRevoked;
     return {
       identified: (session) => {
         this.#session = identified(this.#session, session, this, this.#isClient);
@@ -418,6 +432,9 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
       requests: this.#requests,
       get isClosed() {
         return isClosed();
+      },
+      get isRevoked() {
+        return isRevoked();
       },
       endError: () => this.#lifecycle.endError('no'),
       reply: (message) => {

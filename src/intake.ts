@@ -38,6 +38,8 @@ export interface IntakeOwner {
   identified(session: SessionInfo): ActiveSession;
   /** Whether the user closed this endpoint. */
   readonly isClosed: boolean;
+  /** Whether the peer's key was revoked: nothing of it is handled any more. */
+  readonly isRevoked: boolean;
   /** Sends a reply of ours, waiting for room if it must. */
   reply(message: Outgoing): Promise<void>;
   /** Makes the error for what belongs to a session that is over. */
@@ -197,7 +199,8 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
   }
 
   #hand(message: Message): void {
-    if (this.serving === undefined) this.inbox.accept(message);
+    if (this.#owner.isRevoked) this.#owner.counters.discarded += 1;
+    else if (this.serving === undefined) this.inbox.accept(message);
     else if (this.#owner.isClosed) this.#owner.counters.discarded += 1;
     else this.serving.accept(message);
   }

@@ -6,6 +6,7 @@ import type { AuditSink } from './audit-sink.js';
 import type { Codec } from './codec.js';
 import type { EipcError } from './errors.js';
 import type { Key } from './key.js';
+import type { Keyring } from './keyring/keyring.js';
 import type { Priority } from './message.js';
 import type { Router } from './router.js';
 import type { Suite } from './suites.js';
@@ -155,8 +156,8 @@ export interface ConnectOptions extends CommonOptions {
 
 /** What a server knows of one service. */
 export interface ServiceOptions {
-  /** Its key, or several while keys are being changed. */
-  readonly key: Key | Uint8Array | readonly (Key | Uint8Array)[];
+  /** Its key, or several while keys are being changed; or a keyring, whose changes this server follows while it runs. */
+  readonly key: Key | Uint8Array | readonly (Key | Uint8Array)[] | Keyring;
   readonly capabilities: readonly string[];
   /** What this service may speak. Default: the server's `protocol`. */
   readonly protocols?: readonly (1 | 2)[];

@@ -7,6 +7,7 @@ import { AuditTrail, RefusalTrail } from './audit-trail.js';
 import type { EipcError } from './errors.js';
 import type { LogRecord } from './options.js';
 import type { Peer } from './peer.js';
+import type { KeyChange } from './server-keys.js';
 
 /** The records of one server. */
 export class ServerAudit {
@@ -20,7 +21,7 @@ export class ServerAudit {
   }
 
   /** A session is open. */
-  opened(peer: Peer): void {
+  opened(peer: Peer, keyId: string): void {
     const { serviceId, protocol, suite, transport, address, sessionId, uid, pid } = peer;
     const process = uid === undefined ? '' : `, uid ${uid}${pid === undefined ? '' : `, process ${pid}`}`;
     const place = `over ${transport} at ${address}${process}`;
@@ -31,7 +32,7 @@ export class ServerAudit {
             peer: serviceId,
             action: 'session.open',
             decision: 'allow',
-            result: `EIPC/2 ${suite} ${place}; session ${sessionId}`,
+            result: `EIPC/2 ${suite} ${place}; key ${keyId}; session ${sessionId}`,
           }
         : {
             peer: serviceId,
@@ -46,6 +47,12 @@ export class ServerAudit {
   refused(action: 'connection.refuse' | 'session.refuse', peer: string, why: string, error?: EipcError): void {
     const cause = error === undefined ? '' : `: ${error.code}: ${error.message}`;
     this.#refusals.log(() => ({ peer, action, decision: 'deny', result: `${why}${cause}` }));
+  }
+
+  /** A key of a service came, has an end now, or went. */
+  keyChanged(serviceId: string, change: KeyChange, keyId: string): void {
+    const result = keyId === '' ? 'a key of v1' : `key ${keyId}`;
+    this.trail.log({ peer: serviceId, action: change, decision: 'note', result });
   }
 
   /** The server has closed. */

@@ -5,6 +5,7 @@ import { Endpoint, Opened } from './endpoint.js';
 import type { EndpointSetup } from './endpoint.js';
 import { errorFromValue, nativeError } from './errors.js';
 import type { EipcError } from './errors.js';
+import type { Key } from './key.js';
 import { macSetup } from './mac.js';
 import { NativeServer } from './native.js';
 import type { NativeAddress } from './native.js';
@@ -12,6 +13,8 @@ import type { CloseOptions, ListenOptions, LogRecord, ServerMacOptions } from '.
 import { listenSettings } from './settings.js';
 import type { ServerSettings } from './settings.js';
 import { ServerAudit } from './server-audit.js';
+import { ServerKeys } from './server-keys.js';
+import type { KeyChange } from './server-keys.js';
 import { Queue } from './queue.js';
 import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';
@@ -106,6 +109,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   readonly #handshaking: Unauthenticated;
   readonly #readers = new Set<EndpointReader>();
   readonly #audit: ServerAudit | undefined;
+  readonly #keys: ServerKeys;
   readonly #counts = {
     accepted: 0,
     authenticated: 0,
@@ -125,6 +129,10 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     this.#native = nativeServer(settings);
     this.router = settings.router;
     this.#audit = settings.audit === undefined ? undefined : new ServerAudit(settings.audit, settings.logger);
+    this.#keys = new ServerKeys(this.#native, settings.live, {
+      changed: (serviceId, change, key) => this.#keyChanged(serviceId, change, key),
+      refused: (serviceId, error) => this.#log('error', 'key-refused', error.message, undefined, error, serviceId),
+    });
     this.#handshaking = new Unauthenticated(settings.maxUnauthenticated, (link, crowding) => this.#cut(link, crowding));
     let resolveClosed: () => void = () => {};
     this.closed = new Promise((resolve) => {
@@ -227,7 +235,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
           onClosed: () => this.#endpoints.delete(endpoint),
         });
         this.#counts.authenticated += 1;
-        this.#admit(endpoint, opened);
+        this.#admit(endpoint, opened, session.keyId);
       },
       failed: (outcome, cause) => {
         const place = this.#handshaking.delete(link);
@@ -260,7 +268,13 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     return this.#handshaking.hasSpent(connection.source) ? 'refusedSources' : undefined;
   }
 
-  #admit(endpoint: ServerEndpoint, link: Link): void {
+  #keyChanged(serviceId: string, change: KeyChange, key: Key): void {
+    this.#log('info', change, `a key of '${serviceId}': ${key.toString()}`, undefined, undefined, serviceId);
+    this.#audit?.keyChanged(serviceId, change, key.id);
+    if (change === 'key.revoke') for (const endpoint of this.#endpoints) Endpoint.revoke(endpoint, key);
+  }
+
+  #admit(endpoint: ServerEndpoint, link: Link, keyId: string): void {
     // Several handshakes can end together: the limit holds for those that are open, and closing needs the endpoint's receiver first.
     this.#endpoints.add(endpoint);
     if (this.#closing !== undefined || this.#endpoints.size > this.#settings.maxConnections) {
@@ -271,7 +285,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
       return;
     }
     const { serviceId, protocol, sessionId } = endpoint.peer;
-    this.#audit?.opened(endpoint.peer);
+    this.#audit?.opened(endpoint.peer, keyId);
     this.#log('info', 'connected', `'${serviceId}' connected`, endpoint.remoteAddress, undefined, serviceId);
     if (protocol === 1) {
       const how = sessionId === '' ? 'by MAC only' : 'by challenge';
@@ -279,10 +293,13 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
       this.#log('warn', 'legacy', text, endpoint.remoteAddress, undefined, serviceId);
     }
     for (const reader of this.#readers) reader.put(endpoint);
+    // The handshake may have been done while its key was being revoked. The endpoint needs its receiver first.
+    for (const key of this.#keys.revoked) queueMicrotask(() => Endpoint.revoke(endpoint, key));
   }
 
   async #close(options: CloseOptions): Promise<void> {
     for (const acceptor of this.#acceptors) acceptor.close();
+    this.#keys.close();
     for (const reader of this.#readers) reader.end();
     this.#readers.clear();
     this.#handshaking.destroy();

@@ -28,6 +28,7 @@ import type {
 } from './options.js';
 import { Router } from './router.js';
 import { nativeServices } from './services.js';
+import type { LiveService } from './services.js';
 import { checkProtocolOptions, V1_TTL, v1Limits, v1Rules, warnShortKey } from './v1-settings.js';
 
 /** How one lane behaves, with every default filled in. */
@@ -154,6 +155,7 @@ export interface MacSettings extends Settings {
 export interface ServerSettings extends Settings {
   readonly serverId: string;
   readonly services: NativeService[];
+  readonly live: LiveService[];
   /** Present when some service may speak v1. */
   readonly v1: NativeV1Server | undefined;
   /** Absent: only this server's own user is let in. */
@@ -202,6 +204,7 @@ export function listenSettings(options: ListenOptions): ServerSettings {
     ...settings,
     serverId,
     services: services.eipc2,
+    live: services.live,
     v1: hasV1
       ? {
           services: services.v1,

@@ -50,6 +50,7 @@ export class AppendFile {
   static async #checked(path: string, flags: number): Promise<AppendFile> {
     const handle = await openUnfollowed(path, flags);
     try {
+      if ((flags & O_CREAT) !== 0) await handle.chmod(0o600); // whatever the umask is
       const status = await handle.stat();
       const others = status.nlink === 1 ? undefined : `${path} has ${status.nlink} names, so others may write to it`;
       const fault = ownerFault(status, path) ?? others;

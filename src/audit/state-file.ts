@@ -10,7 +10,7 @@ import { dirname } from 'node:path';
 import { makeError, systemCode } from '../errors.js';
 import { NativeAuditChain } from '../native.js';
 import type { NativeKey } from '../native.js';
-import { openUnfollowed, ownerFault, syncFolder } from '../owner-file.js';
+import { openUnfollowed, overwrite, ownerFault, syncFolder } from '../owner-file.js';
 
 /** More than a state has. */
 const MAX_STATE = 4_096;
@@ -59,11 +59,4 @@ async function openOwn(path: string, flags: number): Promise<FileHandle | undefi
   if (fault === undefined) return file;
   await file.close();
   throw makeError('EIPC_AUDIT', `this is no state file of an audit log: ${fault}`);
-}
-
-/** Where the disk writes in place, the old key is gone after this; elsewhere nobody can promise it. */
-async function overwrite(file: FileHandle): Promise<void> {
-  const { size } = await file.stat();
-  await file.write(Buffer.alloc(Math.min(size, MAX_STATE)), 0, undefined, 0);
-  await file.datasync();
 }

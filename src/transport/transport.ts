@@ -3,7 +3,7 @@
  * messages go: `stream.ts` and `shm.ts` implement `Link`, tests implement it with a fake.
  */
 import type { Priority } from '../message.js';
-import type { Outcome, SessionInfo } from '../native.js';
+import type { NativeKey, Outcome, SessionInfo } from '../native.js';
 import type { TransportName } from './address.js';
 
 /** How a peer is reached; `custom` is a connection of the user's own making. */
@@ -23,6 +23,8 @@ export interface Link {
   /** Absent on transports where the kernel knows no peer. */
   readonly credentials: Credentials | undefined;
 
+  /** Whether its session is one under a key. */
+  usesKey(key: NativeKey): boolean;
   /** Says who takes what comes from now on. Called once, before anything is delivered. */
   attach(receiver: LinkReceiver): void;
   /**

@@ -19,6 +19,8 @@ interface Layer {
 
 const LAYERS: Readonly<Record<string, Layer>> = {
   native: { files: ['load-addon.ts', 'native.ts'], imports: ['the addon', 'node:*'] },
+  /** What works where the native module cannot be loaded. */
+  plain: { files: ['new-key.ts', 'owner-file.ts'], imports: ['node:*'] },
   base: {
     files: [
       'action.ts',
@@ -35,6 +37,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'frame-header.ts',
       'inspect-frame.ts',
       'key.ts',
+      'key-box.ts',
       'key-file.ts',
       'key-text.ts',
       'limits.ts',
@@ -42,7 +45,6 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'message-digest.ts',
       'msgpack-counts.ts',
       'outgoing.ts',
-      'owner-file.ts',
       'queue.ts',
       'replay-tracker.ts',
       'ring-buffer.ts',
@@ -53,13 +55,14 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'thread-bound.ts',
       'v1-shape.ts',
     ],
-    imports: ['native', 'node:*', '@msgpack/msgpack', 'valibot'],
+    imports: ['native', 'plain', 'node:*', '@msgpack/msgpack', 'valibot'],
   },
-  audit: { files: ['audit/*.ts'], imports: ['native', 'base', 'node:*'] },
+  audit: { files: ['audit/*.ts'], imports: ['native', 'plain', 'base', 'node:*'] },
+  keyring: { files: ['keyring/*.ts'], imports: ['native', 'plain', 'base', 'node:*'] },
   router: { files: ['router.ts'], imports: ['base', 'node:*'] },
   options: {
     files: ['access-settings.ts', 'options.ts', 'services.ts', 'settings.ts', 'suites.ts', 'v1-settings.ts'],
-    imports: ['base', 'router', 'node:*'],
+    imports: ['base', 'keyring', 'router', 'node:*'],
   },
   transport: { files: ['transport/*.ts'], imports: ['native', 'base', 'node:*'] },
   endpoint: {
@@ -95,6 +98,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'mac.ts',
       'server.ts',
       'server-audit.ts',
+      'server-keys.ts',
       'unauthenticated.ts',
       'broker.ts',
       'policy.ts',
@@ -102,12 +106,14 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'auth.ts',
       'registry.ts',
       'health.ts',
-      'keyring.ts',
     ],
-    imports: ['native', 'base', 'router', 'options', 'transport', 'endpoint', 'node:*'],
+    imports: ['native', 'base', 'keyring', 'router', 'options', 'transport', 'endpoint', 'node:*'],
   },
-  index: { files: ['index.ts'], imports: ['base', 'audit', 'router', 'options', 'transport', 'endpoint', 'facades'] },
-  cli: { files: ['cli/**/*.ts'], imports: ['index', 'node:*', 'commander', 'fft.js'] },
+  index: {
+    files: ['index.ts'],
+    imports: ['base', 'audit', 'keyring', 'router', 'options', 'transport', 'endpoint', 'facades'],
+  },
+  cli: { files: ['cli/**/*.ts'], imports: ['index', 'plain', 'node:*', 'commander', 'fft.js'] },
 };
 
 /** What a crate may use of ours, and what its sources may not say. */

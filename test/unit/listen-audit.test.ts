@@ -110,7 +110,7 @@ describe('the audit of a server', () => {
         peer: 'eni.min',
         action: 'session.open',
         decision: 'allow',
-        result: `EIPC/2 hmac-sha256 over unix at ${place}; session ${sessionId}`,
+        result: `EIPC/2 hmac-sha256 over unix at ${place}; key ${key.id}; session ${sessionId}`,
       },
       {
         peer: 'eni.min',

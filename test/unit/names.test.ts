@@ -124,6 +124,17 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     expect(Buffer.from(eipc.decrypt(key, eipc.encrypt(key, Buffer.from('text')))).toString()).toBe('text');
   },
 
+  '`keyring.New`: `Generate`, `Store`, `Lookup`, `Rotate`, `Revoke`, `Delete`, `ListActive`, `Cleanup`': async () => {
+    const keyring = new eipc.Keyring();
+    await keyring.generate('eni.min');
+    const entry = await keyring.store('eni.other', key);
+    expect(keyring.lookup('eni.other')?.id).toBe(entry.id);
+    await keyring.rotate('eni.min', { grace: 60_000 });
+    await keyring.revoke('eni.other');
+    expect(keyring.listActive().map(({ state }) => state)).toEqual(['retiring', 'active']);
+    expect([await keyring.cleanup(), await keyring.delete('eni.min'), keyring.list()]).toEqual([1, 2, []]);
+  },
+
   '`audit.NewFileLogger`, `Log`': async () => {
     const folder = mkdtempSync(join(tmpdir(), 'eipc-names-'));
     try {

@@ -55,7 +55,12 @@ fn open(path: &str) -> std::io::Result<File> {
         && status.uid() == rustix::process::geteuid().as_raw()
         && status.mode() & 0o077 == 0
         && status.nlink() == 1;
-    if is_own { Ok(file) } else { Err(std::io::ErrorKind::PermissionDenied.into()) }
+    if !is_own {
+        return Err(std::io::ErrorKind::PermissionDenied.into());
+    }
+    // Whatever the umask is.
+    file.set_permissions(std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(file)
 }
 
 #[cfg(not(unix))]

@@ -27,6 +27,11 @@ impl NativeKey {
             .ok_or_else(|| Error::new(Code::Key.name().to_owned(), "this key is for v1 only".to_owned()))
     }
 
+    /// Whether it is the key of EIPC/2 with this id.
+    pub(crate) fn has_id(&self, key_id: u64) -> bool {
+        self.psk.as_ref().is_some_and(|psk| psk.key_id() == key_id)
+    }
+
     /// The key of an audit chain.
     pub(crate) fn audit(&self) -> Result<Arc<AuditKey>, String> {
         self.audit
