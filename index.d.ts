@@ -240,24 +240,6 @@ export declare class UnixSocket {
   close(): void
 }
 
-/** What a certificate says. */
-export interface CertificateFields {
-  /** The point of a key on P-256, uncompressed. */
-  publicKey: Uint8Array
-  /** The common name of subject and issuer. */
-  commonName: string
-  /** Host names and IP addresses. */
-  names: Array<string>
-  /** Unix seconds. */
-  notBefore: number
-  /** Unix seconds. */
-  notAfter: number
-  /** Up to 20 bytes, the first one below 128. */
-  serialNumber: Uint8Array
-  /** Tells keys apart, 20 bytes (RFC 7093). */
-  keyIdentifier: Uint8Array
-}
-
 /** The first bad line. */
 export interface AuditFinding {
   /** Which file, from 0. */
@@ -308,6 +290,24 @@ export interface AuditPosition {
   chainId: string
   /** The key's id, 16 hexadecimal digits; absent in a chain without a key. */
   keyId?: string
+}
+
+/** What a certificate says. */
+export interface CertificateFields {
+  /** The point of a key on P-256, uncompressed. */
+  publicKey: Uint8Array
+  /** The common name of subject and issuer. */
+  commonName: string
+  /** Host names and IP addresses. */
+  names: Array<string>
+  /** Unix seconds. */
+  notBefore: number
+  /** Unix seconds. */
+  notAfter: number
+  /** Up to 20 bytes, the first one below 128. */
+  serialNumber: Uint8Array
+  /** Tells keys apart, 20 bytes (RFC 7093). */
+  keyIdentifier: Uint8Array
 }
 
 /** Takes a frame apart; with a key demands and verifies its tag. */

@@ -37,7 +37,7 @@ const SAMPLES = Math.min(40, Math.ceil(seconds * 2));
 
 /** What may grow between the end of the warm-up and the end of the run, by the slope of the series. */
 const TOLERANCES = {
-  resident: 4 * MEBIBYTE,
+  resident: 8 * MEBIBYTE,
   heap: MEBIBYTE,
   buffers: MEBIBYTE,
   descriptors: 0,

@@ -29,6 +29,7 @@ const clientOptions = object({
   handshakeTimeout: milliseconds,
   maxSegment: number(2 ** 26),
   pskOnly: boolean,
+  tlsExporter: optional(bytes(32)),
 });
 const slab = memory(Buffer, 65_536);
 const descriptors = memory(Uint32Array, 512);
@@ -76,6 +77,18 @@ export const EXPORTS = {
       payloadFormat: number(1),
     }),
   ],
+  encodeCertificate: [
+    object({
+      publicKey: bytes(65),
+      commonName: text('eipc'),
+      names: array(text('localhost', '127.0.0.1')),
+      notBefore: number(2 ** 32),
+      notAfter: number(2 ** 32),
+      serialNumber: bytes(20),
+      keyIdentifier: bytes(20),
+    }),
+    callback,
+  ],
   encrypt: [bytes(32), bytes()],
   errorTable: [],
   inspectFrame: [bytes(), optional(key)],
@@ -106,7 +119,7 @@ export const EXPORTS = {
       allowPskOnly: boolean,
     }),
   ],
-  'NativeServer#address': [object({ suites, sharedMemory: boolean })],
+  'NativeServer#address': [object({ suites, sharedMemory: boolean, tls: boolean })],
   'new Poller': [boolean, callback],
   'Poller#turn': [],
   'Poller#keepTurning': [],
@@ -147,6 +160,7 @@ export const EXPORTS = {
     }),
   ],
   'StreamSession.server': [instance('NativeAddress')],
+  'StreamSession#bindTls': [bytes(32)],
   'StreamSession#calls': [],
   'StreamSession#takeTransmit': [],
   'StreamSession#timeoutMs': [],

@@ -130,7 +130,7 @@ export class World {
       handshakeTimeout: 5_000,
       allowPskOnly: true,
     });
-    const address = (sharedMemory) => server.address({ suites: [1, 3, 2], sharedMemory });
+    const address = (sharedMemory) => server.address({ suites: [1, 3, 2], sharedMemory, tls: false });
     if (this.#alive.get('Poller') === undefined) this.keep(new Poller(true, () => {}));
     if (this.#alive.get('Poller')?.length === 1) this.keep(new Poller(false, () => {}));
     for (const made of [key, server, address(false), address(true), new NativeDeframer(), new NativeReplayWindow(128)])
