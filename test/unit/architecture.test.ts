@@ -94,6 +94,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'client.ts',
       'environment.ts',
       'dialler.ts',
+      'endpoint-reader.ts',
       'heartbeat-sender.ts',
       'mac.ts',
       'server.ts',
