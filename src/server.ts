@@ -3,6 +3,7 @@
  */
 import { Endpoint, Opened } from './endpoint.js';
 import type { EndpointSetup } from './endpoint.js';
+import { EndpointReader } from './endpoint-reader.js';
 import { EipcError, errorFromValue, nativeError } from './errors.js';
 import type { Key } from './key.js';
 import { macSetup } from './mac.js';
@@ -14,7 +15,6 @@ import type { ServerSettings } from './settings.js';
 import { ServerAudit } from './server-audit.js';
 import { ServerKeys } from './server-keys.js';
 import type { KeyChange } from './server-keys.js';
-import { Queue } from './queue.js';
 import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';
 import { suiteNumbers } from './suites.js';
@@ -354,58 +354,3 @@ function nativeServer(settings: ServerSettings): NativeServer {
 
 /** Why a connection was closed before its handshake: the counter that counts it. */
 type Refusal = 'refusedUsers' | 'refusedConnections' | 'refusedSources';
-
-/** One iteration over new endpoints. Holds only open ones, so that the connection limit bounds it. */
-class EndpointReader implements AsyncIterableIterator<ServerEndpoint> {
-  readonly #readers: Set<EndpointReader>;
-  readonly #queue = new Queue<ServerEndpoint>();
-  #isOver = false;
-  #wake: ((result: IteratorResult<ServerEndpoint>) => void) | undefined;
-
-  constructor(readers: Set<EndpointReader>) {
-    this.#readers = readers;
-  }
-
-  put(endpoint: ServerEndpoint): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    if (wake !== undefined) {
-      wake({ done: false, value: endpoint });
-      return;
-    }
-    for (let count = this.#queue.length; count > 0; count -= 1) {
-      const queued = this.#queue.shift();
-      if (queued !== undefined && queued.state === 'open') this.#queue.push(queued);
-    }
-    this.#queue.push(endpoint);
-  }
-
-  end(): void {
-    this.#isOver = true;
-    this.#wake?.({ done: true, value: undefined });
-    this.#wake = undefined;
-  }
-
-  next(): Promise<IteratorResult<ServerEndpoint>> {
-    const endpoint = this.#queue.shift();
-    if (endpoint !== undefined) return Promise.resolve({ done: false, value: endpoint });
-    if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
-    if (this.#wake !== undefined)
-      return Promise.reject(
-        new TypeError('another next() of this iteration is waiting; an iterator has one reader at a time'),
-      );
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-  }
-
-  return(): Promise<IteratorResult<ServerEndpoint>> {
-    this.#readers.delete(this);
-    this.end();
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-}

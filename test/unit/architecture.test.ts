@@ -97,6 +97,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'environment.ts',
       'environment-tls.ts',
       'dialler.ts',
+      'endpoint-reader.ts',
       'heartbeat-sender.ts',
       'mac.ts',
       'server.ts',
