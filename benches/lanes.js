@@ -63,11 +63,10 @@ async function measureLatency(transport) {
     { scene: 'P3 from another connection', flooder: other },
   ];
   const found = new Map();
-  for (let round = 0; round < Number(values.rounds); round += 1) {
-    if (round === 1) {
-      // From the second round on somebody is there who reads nothing.
-      await ask(server, { bulkTo: 'stalled' });
-    }
+  const rounds = Number(values.rounds);
+  for (let round = 0; round < 2 * rounds; round += 1) {
+    // In the second half somebody is there who reads nothing.
+    if (round === rounds) await ask(server, { bulkTo: 'stalled' });
     for (const { scene, flooder } of scenes) {
       for (const [kind, pause] of [
         ['paced', PAUSE],
@@ -82,7 +81,7 @@ async function measureLatency(transport) {
           await on(flooder, false);
           await setTimeout(FILL);
         }
-        const name = `${scene}|${kind}|${round === 0 ? 'no' : 'yes'}`;
+        const name = `${scene}|${kind}|${round < rounds ? 'no' : 'yes'}`;
         found.set(name, [...(found.get(name) ?? []), result]);
       }
     }

@@ -12,7 +12,8 @@ use eipc_shm::{Budget, Direction, Inbound, Outbound, PushError, SystemSegment};
 use crate::batch::{Delivery, PREFIX, Record, flag};
 
 /// Bytes of P2 and P3 one receive call takes: a flood of bulk delays a P0 message by at most this much copying and verifying, some
-/// 45 µs. Four times as much costs the bulk as many cycles a message, and the P0 message four times the delay.
+/// 45 µs. Four times as much costs a single sender as many cycles a
+/// message, and the P0 message four times the delay; 64 senders at once are woken more often (docs/security-evidence.md, row 14).
 const BULK_PER_CALL: usize = 64 * 1024;
 
 /// What a record costs besides its bytes, counted in bytes: half a microsecond.
