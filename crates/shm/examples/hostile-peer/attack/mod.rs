@@ -13,13 +13,18 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
+use eipc_core::session::AdmissionLimits;
 use eipc_core::{ClientConfig, Features, KeyTable, Psk, ServerConfig};
 use eipc_shm::doorbell;
 
 use crate::common::link::accept;
 use peer::Peer;
 use stream::Stream;
+
+/// How long a victim may refuse.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// What a case counts: names and numbers.
 pub(crate) type Report = Vec<(&'static str, u64)>;
@@ -51,19 +56,25 @@ impl Victim {
 
     /// A session that both use.
     pub(crate) fn meet(&self) -> Peer {
-        self.told(Peer::meet(self.stream(), self.listener.is_some()))
+        let mut peer = self.meet_at_once();
+        peer.wait_for_a_message();
+        peer
     }
 
     /// A session that has the segment mapped; the victim may not have looked at it yet.
     pub(crate) fn meet_at_once(&self) -> Peer {
-        self.told(Peer::meet_at_once(self.stream(), self.listener.is_some()))
-    }
-
-    fn told(&self, peer: Peer) -> Peer {
-        if !self.has_met.swap(true, Ordering::Relaxed) {
-            println!("mapped");
+        let begun = Instant::now();
+        loop {
+            if let Some(peer) = Peer::meet(self.stream(), self.listener.is_some()) {
+                if !self.has_met.swap(true, Ordering::Relaxed) {
+                    println!("mapped");
+                }
+                return peer;
+            }
+            // One key may begin so many handshakes a second: a refusal is an answer.
+            assert!(begun.elapsed() < PATIENCE, "no session");
+            std::thread::sleep(Duration::from_millis(20));
         }
-        peer
     }
 }
 
@@ -79,6 +90,9 @@ pub(crate) fn run() {
         keys.insert(service, Arc::clone(&psk), &[]).unwrap();
         let mut config = ServerConfig::new("hostile", Box::new(keys));
         config.features = Features(0b1101);
+        // Its victim may come as often as it likes.
+        config.admission =
+            AdmissionLimits { burst: u32::MAX, per_second: u32::MAX, ..AdmissionLimits::default() };
         let listener = doorbell::listen(&path, 0o600).unwrap();
         println!("listening");
         (listener, Arc::new(config))

@@ -30,21 +30,13 @@ pub(crate) struct Peer {
 }
 
 impl Peer {
-    /// Completes handshake and hand-over, and waits until the victim has sent something: it uses the session.
-    pub(crate) fn meet(stream: Stream, is_server: bool) -> Self {
-        let mut peer = Self::meet_at_once(stream, is_server);
-        while peer.received == 0 && !peer.stream.is_over() {
-            peer.receive().expect("an honest victim");
-            thread::yield_now();
+    /// Completes handshake and hand-over; `None` if the victim refuses the handshake.
+    pub(crate) fn meet(mut stream: Stream, is_server: bool) -> Option<Self> {
+        if !matches!(stream.listen(), Said::Established) {
+            return None;
         }
-        peer
-    }
-
-    /// Completes handshake and hand-over.
-    pub(crate) fn meet_at_once(mut stream: Stream, is_server: bool) -> Self {
-        assert!(matches!(stream.listen(), Said::Established), "no session");
         if is_server {
-            return Self::offer(stream);
+            return Some(Self::offer(stream));
         }
         let Said::Segment(payload) = stream.listen() else { panic!("no offer") };
         let session_id = stream.connection.session().unwrap().session_id;
@@ -55,7 +47,15 @@ impl Peer {
         let now = stream.now();
         stream.connection.send_segment(&Reply::Ready.encode(), now).unwrap();
         stream.flush();
-        Self::new(stream, memory, region, &offer, Direction::ClientToServer)
+        Some(Self::new(stream, memory, region, &offer, Direction::ClientToServer))
+    }
+
+    /// Waits until the victim has sent something: it uses the session.
+    pub(crate) fn wait_for_a_message(&mut self) {
+        while self.received == 0 && !self.stream.is_over() {
+            self.receive().expect("an honest victim");
+            thread::yield_now();
+        }
     }
 
     fn offer(mut stream: Stream) -> Self {
