@@ -4,7 +4,6 @@
  * `node benches/flood.js [--seconds N] [--transports unix,tcp,tls] [--attacks slow,garbage] [--json]`, after `make build`. Server, attacker and
  * honest client are processes of their own. Ends with code 1 when an honest client was turned away or a stranger got in; no figure decides.
  */
-import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -15,6 +14,7 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { connect, developmentCertificate, Key } from '../dist/index.js';
+import { ask, start, stop } from './harness/children.js';
 
 /** Milliseconds between two honest connections. */
 const PAUSE = 10;
@@ -38,9 +38,7 @@ const secret = randomBytes(32);
 const key = Key.fromBytes(Buffer.from(secret));
 const certificate = developmentCertificate();
 const own = { cert: certificate.cert, key: certificate.key };
-const children = new Set();
 process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -52,7 +50,7 @@ process.exit(isFit ? 0 : 1);
 
 /** @param {string} transport */
 async function measure(transport) {
-  const server = start('server');
+  const server = start(new URL('flood/server.js', import.meta.url));
   const isTls = transport === 'tls';
   const listening = transport === 'unix' ? `unix:${join(folder, transport)}` : `${transport}://127.0.0.1:0`;
   const tls = isTls ? { tls: own } : {};
@@ -77,7 +75,7 @@ async function measure(transport) {
   const found = [];
   for (const { attack, ...told } of attacks.filter((one) => wanted?.includes(one.attack) ?? true)) {
     const before = await ask(server, {});
-    const flooder = start('flooder');
+    const flooder = start(new URL('flood/flooder.js', import.meta.url));
     await ask(flooder, { ...told, bytes: told.bytes.toString('hex'), target });
     if (told.count === SLOW) while ((await ask(server, {})).accepted < before.accepted + SLOW) await setTimeout(PAUSE);
     const honest = await connectFor(address, seconds * 1_000, optionsOf(isTls));
@@ -167,36 +165,6 @@ async function recordFlight() {
   socket.destroy();
   recorder.close();
   return flight;
-}
-
-/** @param {'server' | 'flooder'} program */
-function start(program) {
-  const child = fork(new URL(`./flood/${program}.js`, import.meta.url));
-  children.add(child);
-  child.once('exit', () => children.delete(child));
-  return child;
-}
-
-async function stop(child) {
-  const ended = once(child, 'exit');
-  child.disconnect();
-  await ended;
-}
-
-async function ask(child, message) {
-  const over = new AbortController();
-  const answer = once(child, 'message', { signal: over.signal });
-  const ended = once(child, 'exit', { signal: over.signal }).then(() => {
-    throw new Error('a process ended early');
-  });
-  child.send(message);
-  try {
-    const [reply] = await Promise.race([answer, ended]);
-    return reply;
-  } finally {
-    over.abort();
-    await Promise.allSettled([answer, ended]);
-  }
 }
 
 function report(found) {

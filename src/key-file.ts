@@ -4,7 +4,7 @@
 import { constants } from 'node:fs';
 import { open } from 'node:fs/promises';
 
-import { makeError, nativeError } from './errors.js';
+import { EipcError, makeError, nativeError } from './errors.js';
 import { Key, keyLengthFault } from './key.js';
 import type { KeyOptions } from './key.js';
 import { decodeKey } from './key-text.js';
@@ -35,10 +35,10 @@ export async function readKeyFile(path: string, options: KeyOptions = {}): Promi
     const status = await file.stat();
     const mode = status.mode & 0o7777;
     if (!status.isFile()) throw makeError('EIPC_KEY', `${path} is not a regular file`);
-    if (process.getuid !== undefined && status.uid !== process.getuid()) {
+    if (process.geteuid !== undefined && status.uid !== process.geteuid()) {
       throw makeError(
         'EIPC_KEY',
-        `the key file ${path} belongs to uid ${status.uid}, not to this user (${process.getuid()}); use a key file of your own`,
+        `the key file ${path} belongs to uid ${status.uid}, not to this user (${process.geteuid()}); use a key file of your own`,
       );
     }
     if (process.platform !== 'win32' && mode !== 0o600 && mode !== 0o400) {
@@ -53,10 +53,19 @@ export async function readKeyFile(path: string, options: KeyOptions = {}): Promi
     bytes = decodeKey(stored.subarray(0, bytesRead), `the key file ${path}`);
     const fault = keyLengthFault(bytes.length, options.protocol);
     if (fault !== undefined) throw makeError('EIPC_KEY', `${path}: ${fault}`);
-    return Key.fromBytes(bytes, options);
+    return keyOf(bytes, options, path);
   } finally {
     stored.fill(0);
     bytes?.fill(0);
     await file.close();
+  }
+}
+
+/** Makes the key. Which of many files has none is the first thing to know. */
+function keyOf(bytes: Uint8Array, options: KeyOptions, path: string): Key {
+  try {
+    return Key.fromBytes(bytes, options);
+  } catch (error) {
+    throw error instanceof EipcError ? nativeError(error, `the key file ${path}`) : error;
   }
 }

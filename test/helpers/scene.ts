@@ -38,6 +38,21 @@ const interfaces = Object.values(networkInterfaces()).flat();
 
 const hasUnixSockets = process.platform !== 'win32';
 
+/** Where there are none, the project `pipes` has a stand-in for them. */
+const PIPES: readonly Way[] =
+  pipePath('eai') === undefined
+    ? []
+    : [
+        {
+          name: 'pipe',
+          transport: 'pipe',
+          isStream: true,
+          isHere: true,
+          // The name of the folder is this scene's alone, too.
+          address: (folder, n) => `pipe:${basename(folder).toLowerCase()}-${n}`,
+        },
+      ];
+
 const WAYS: readonly Way[] = [
   {
     name: 'shm',
@@ -62,14 +77,7 @@ const WAYS: readonly Way[] = [
     address: () => 'tcp://[::1]:0',
   },
   { name: 'tls', transport: 'tls', isStream: true, isHere: true, address: () => 'tls://127.0.0.1:0' },
-  {
-    name: 'pipe',
-    transport: 'pipe',
-    isStream: true,
-    isHere: pipePath('eai') !== undefined,
-    // The name of the folder is this scene's alone, too.
-    address: (folder, n) => `pipe:${basename(folder).toLowerCase()}-${n}`,
-  },
+  ...PIPES,
   { name: 'memory', transport: 'memory', isStream: true, isHere: true, address: (_, n) => `memory:s${n}` },
 ];
 
@@ -214,7 +222,7 @@ export function addressOf(server: Server): string {
 }
 
 /** Sends until the lane stays full: the peer's buffers are full as well. Returns how many were accepted. */
-export async function fill(client: ClientEndpoint, message: Outgoing): Promise<number> {
+export async function fill(client: ClientEndpoint | ServerEndpoint, message: Outgoing): Promise<number> {
   let accepted = 0;
   for (let refused = 0; refused < 50;) {
     if (client.trySend(message)) {

@@ -119,6 +119,7 @@ const CRATES: Readonly<Record<string, Crate>> = {
   net: { uses: ['eipc-core', 'eipc-shm'] },
   capi: { uses: ['eipc-core', 'eipc-shm', 'eipc-net'], mayUseUnsafe: true },
   testkit: { uses: ['eipc-core', 'eipc-shm'] }, // not published, and not below anything that is
+  fuzz: { uses: ['eipc-core', 'eipc-shm', 'eipc-testkit'] }, // not published; a workspace of its own
   mutants: { uses: [] }, // not published; reads the sources of the others as text
 };
 

@@ -122,6 +122,18 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     expect(Buffer.from(eipc.decrypt(key, eipc.encrypt(key, Buffer.from('text')))).toString()).toBe('text');
   },
 
+  '`core.ReconnectPolicy`, `core.HeartbeatSender`': () =>
+    withEndpoints(async (client, server) => {
+      const policy: eipc.ReconnectPolicy = { maxAttempts: 10, initialDelay: 100, multiplier: 2, maxDelay: 30_000 };
+      const reconnecting = eipc.connect('memory:nobody', { serviceId: 'nia.min', key, reconnect: policy });
+      await expect(reconnecting).rejects.toThrow(/no server of this thread listens/);
+      const heartbeats = new eipc.HeartbeatSender(client, { service: 'nia.min', interval: 5_000 });
+      heartbeats.start();
+      const heartbeat = eipc.HeartbeatEvent.parse((await server.receive({ timeout: 5_000 })).payload);
+      expect(heartbeat).toEqual({ service: 'nia.min', status: 'alive' });
+      heartbeats.stop();
+    }),
+
   '`core.GracefulShutdown`': () =>
     withEndpoints(async (client, server) => {
       await client.send({ type: 'chat', payload: 'last' });
@@ -144,6 +156,14 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     const main = readFileSync(new URL('../../src/cli/main.ts', import.meta.url), 'utf8');
     for (const name of ['Demo', 'Send', 'Listen', 'Ping']) expect(main).toContain(`register${name}(program);`);
   },
+
+  '`make build`, `build-all`, `build-linux`, `build-darwin`, `build-windows`, `release-binaries`, `test`, `bench`':
+    () => {
+      const makefile = readFileSync(new URL('../../Makefile', import.meta.url), 'utf8');
+      const rules = [...makefile.matchAll(/^([a-z][a-z -]*):/gm)].flatMap(([, names = '']) => names.split(' '));
+      const names = ['build', 'build-all', 'build-linux', 'build-darwin', 'build-windows', 'release-binaries', 'test'];
+      expect(rules).toEqual(expect.arrayContaining([...names, 'bench']));
+    },
 };
 
 describe('the name that stands for', () => {

@@ -171,6 +171,9 @@ describe('keys', () => {
   it('that are phrases are refused unless written out', () => {
     const phrase = Buffer.from('correct horse battery staple, twice over');
     expect(() => Key.fromBytes(phrase)).toThrow(expect.objectContaining({ code: 'EIPC_KEY' }) as Error);
+    expect(() => Key.fromBytes(phrase)).toThrow(
+      /a phrase can be guessed: use 32 random bytes \(`eipc keygen` makes them\)/,
+    );
     expect(Key.fromBytes(phrase, { dangerousPassphrase: true })).toBeInstanceOf(Key);
   });
 });

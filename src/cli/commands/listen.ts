@@ -3,7 +3,7 @@
  */
 import type { Command } from 'commander';
 import type { Access, Message, ServerEndpoint } from '../../index.js';
-import { escapeText } from '../escape.js';
+import { escapeJson, escapeText } from '../escape.js';
 import { EXIT, SIGNAL_EXIT } from '../exit.js';
 import { watchInterruption } from '../interruption.js';
 import { messageJson, messageLine } from '../message-line.js';
@@ -167,12 +167,12 @@ class Desk {
 
   /** Prints something that is no message. */
   note(event: string, text: string): void {
-    if (this.#isJson) process.stdout.write(`${JSON.stringify({ event, text })}\n`);
+    if (this.#isJson) process.stdout.write(`${escapeJson({ event, text })}\n`);
     else process.stdout.write(`-- ${event}: ${escapeText(text, { maxBytes: 1_024 })}\n`);
   }
 
   #print(message: Message): void {
-    process.stdout.write(`${this.#isJson ? JSON.stringify(messageJson(message)) : messageLine(message)}\n`);
+    process.stdout.write(`${this.#isJson ? escapeJson(messageJson(message)) : messageLine(message)}\n`);
   }
 
   async #answer(endpoint: ServerEndpoint, { requestId, priority, type }: Message): Promise<void> {

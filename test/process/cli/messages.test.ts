@@ -99,14 +99,18 @@ test('a payload comes from a file or from stdin', async () => {
 });
 
 // The peer of this test holds a key and sends what a terminal would obey.
-test('nothing of a peer reaches the terminal as it is', async () => {
-  const { program, address } = await listening(`unix:${join(cwd, 's')}`, '--count', '1');
-  const payload = JSON.stringify('\u001b[2J\u202Eevil\u009b31m');
-  await send(address, '--type', 'chat', '--payload', payload);
-  const { stdout } = await program.ended;
-  expect(stdout).toContain('\\x1b[2J\\u{202e}evil\\x9b31m');
-  expect(stdout).not.toMatch(/[\u001b\u009b\u202e]/u);
-});
+test.each([[['--count', '1']], [['--count', '1', '--json']]])(
+  'nothing of a peer reaches the terminal as it is, with %j',
+  async (options) => {
+    const { program, address } = await listening(`unix:${join(cwd, 's')}`, ...options);
+    const payload = JSON.stringify('\u001b[2J\u202Eevil\u009b31m');
+    await send(address, '--type', 'chat', '--payload', payload);
+    const { stdout } = await program.ended;
+    if (!options.includes('--json')) expect(stdout).toContain('\\x1b[2J\\u{202e}evil\\x9b31m');
+    else expect(stdout).toContain('"payload":"\\u001b[2J\\u202eevil\\u009b31m"');
+    expect(stdout).not.toMatch(/[\u001b\u009b\u202e]/u);
+  },
+);
 
 test.each([
   ['a payload that is no JSON', ['--type', 'chat', '--payload', '{bad'], 2, /"\{bad" is no JSON/],
