@@ -379,7 +379,7 @@ describe('a handshake that is never finished', () => {
     ['everything but the last flight', 10_000],
   ])('is cut in time: %s', async (_, length) => {
     const hello = await recordedHello();
-    const server = await scene.serve(SERVER_TLS, { handshakeTimeout: 300 });
+    const server = await scene.serve(SERVER_TLS, { handshakeTimeout: 1_000 });
     const socket = await scene.plain(server);
     socket.write(hello.subarray(0, length));
     await expect.poll(() => server.stats().handshaking).toBe(1);
@@ -405,7 +405,7 @@ describe('a handshake that is never finished', () => {
   });
 
   it('nor is one of EIPC inside a finished one of TLS', async () => {
-    const server = await scene.serve(SERVER_TLS, { handshakeTimeout: 300 });
+    const server = await scene.serve(SERVER_TLS, { handshakeTimeout: 1_000 });
     await toItsEnd(await scene.stranger(server));
     expect(server.stats()).toMatchObject({ handshaking: 0, handshakeFailures: 1, authenticated: 0 });
   });
