@@ -35,10 +35,10 @@ export async function readKeyFile(path: string, options: KeyOptions = {}): Promi
     const status = await file.stat();
     const mode = status.mode & 0o7777;
     if (!status.isFile()) throw makeError('EIPC_KEY', `${path} is not a regular file`);
-    if (process.getuid !== undefined && status.uid !== process.getuid()) {
+    if (process.geteuid !== undefined && status.uid !== process.geteuid()) {
       throw makeError(
         'EIPC_KEY',
-        `the key file ${path} belongs to uid ${status.uid}, not to this user (${process.getuid()}); use a key file of your own`,
+        `the key file ${path} belongs to uid ${status.uid}, not to this user (${process.geteuid()}); use a key file of your own`,
       );
     }
     if (process.platform !== 'win32' && mode !== 0o600 && mode !== 0o400) {

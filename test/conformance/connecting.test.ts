@@ -72,6 +72,21 @@ describe('connecting', () => {
       expect((await scene.dial(server, { serverId: 'somebody' })).peer.serviceId).toBe('somebody');
     });
 
+    // The attacker holds the key of a service, as every server of it does, and takes an address over.
+    it('the server that was met first is the expected one from then on', async ({ skip }) => {
+      skip(scene.protocol === 1, 'in v1 a server proves nothing that could be remembered');
+      const server = await scene.serve({ serverId: 'somebody' });
+      await (await scene.dial(server)).close();
+      const address = addressOf(server);
+      await server.close();
+      const services = { eni: { key: scene.key, capabilities: [] } };
+      const other = scene.closeLater(await listen(address, { services, serverId: 'else' }));
+      await expect(scene.dial(other)).rejects.toMatchObject({ code: 'EIPC_IDENTITY' });
+      // Who names the server it wants gets that, and the memory of the other stays.
+      expect((await scene.dial(other, { serverId: 'else' })).peer.serviceId).toBe('else');
+      await expect(scene.dial(other)).rejects.toBeInstanceOf(AuthError);
+    });
+
     it('where nobody listens, the error names the address and what to do', async () => {
       const server = await scene.serve();
       const address = addressOf(server);

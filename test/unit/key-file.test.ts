@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chown, chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -37,6 +37,18 @@ describe('a key file', () => {
       await expect(readKeyFile(await file(`open-${mode}`, BYTES, mode))).rejects.toThrow(/chmod 600/);
     }
   });
+
+  it.skipIf(process.geteuid?.() !== 0)(
+    '(as root) of another user is refused: he can put another key there',
+    async () => {
+      const path = await file('theirs', BYTES, 0o600);
+      await chown(path, 61_001, 61_001);
+      await expect(readKeyFile(path)).rejects.toMatchObject({
+        code: 'EIPC_KEY',
+        message: expect.stringContaining('belongs to uid 61001, not to this user (0)') as string,
+      });
+    },
+  );
 
   it('behind a symbolic link is refused', async () => {
     await symlink(await file('target', BYTES, 0o600), join(folder, 'link'));
