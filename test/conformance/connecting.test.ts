@@ -183,7 +183,7 @@ describe('connecting', () => {
     });
 
     it('a connection that says nothing is closed in time and had no place among the authenticated', async () => {
-      const server = await scene.serve({ handshakeTimeout: 100, maxConnections: 1 });
+      const server = await scene.serve({ handshakeTimeout: 500, maxConnections: 1 });
       const silent = await connectSilently(addressOf(server));
       scene.closeLater({ close: () => Promise.resolve(silent.close()) });
       await expect.poll(() => server.stats().handshaking).toBe(1);
