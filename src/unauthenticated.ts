@@ -1,6 +1,6 @@
 /**
- * The connections of a server that have proven nothing yet, and the bounds on them: their number, how many come from one source on a
- * network, and how many wrong hellos a source may send (docs/wire.md, "Server order of work").
+ * The connections of a server that have proven nothing yet, and the bounds on them: their number, how many come from one source (a host on a
+ * network, another user of this machine), and how many wrong hellos a source may send (docs/wire.md, "Server order of work").
  *
  * When there are too many, the oldest goes: an honest handshake is over in milliseconds, so who says nothing makes room for who does.
  * Otherwise a handful of silent connections would keep everybody out. Nobody goes before what it sent was looked at, so that a crowd that

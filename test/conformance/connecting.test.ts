@@ -139,6 +139,19 @@ describe('connecting', () => {
       expect(await clients[1].ping()).toBeGreaterThan(0);
     });
 
+    it('of clients that come all at once no more than maxConnections get in', async () => {
+      const server = await scene.serve({ maxConnections: 2 });
+      server.router?.handle('intent', () => ({}));
+      const dials = await Promise.allSettled(Array.from({ length: 12 }, () => scene.dial(server)));
+      // A handshake may end before the server's goodbye comes; a session that lasts is one of two.
+      await expect.poll(() => server.stats().refusedConnections).toBe(10);
+      await expect.poll(() => server.endpoints.size).toBe(2);
+      const asked = dials
+        .filter((dial) => dial.status === 'fulfilled')
+        .map(({ value }) => value.request({ type: 'intent', payload: {} }, { timeout: 5_000 }));
+      expect((await Promise.allSettled(asked)).filter(({ status }) => status === 'fulfilled')).toHaveLength(2);
+    });
+
     it('a client that comes again is a new peer with a session of its own', async () => {
       const server = await scene.serve({ router: null });
       const readers = server[Symbol.asyncIterator]();

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
-import { connect, Key, listen } from '../../src/index.js';
+import { connect, Key, listen, unix } from '../../src/index.js';
 import type { ListenOptions, LogRecord, Server } from '../../src/index.js';
 import { isRoot, OtherUser } from '../helpers/other-user.js';
 import type { User } from '../helpers/other-user.js';
@@ -140,6 +140,18 @@ describe.skipIf(!isRoot)('as root, with processes of other users', () => {
       await server.kill();
       expect(await client.says()).toEqual({ ended: scheme === 'shm' ? 'EIPC_PEER_DOWN' : 'EIPC_TRUNCATED' });
     });
+  });
+
+  it('the transport unix() accepts nobody but this user', async () => {
+    const transport = unix();
+    await transport.listen(`unix:${path}`);
+    chmodSync(path, 0o666);
+    const accepted = transport.accept({ timeout: 20_000 });
+    expect(await start('connect', `unix:${path}`, ANN).says()).toMatchObject({ code: 'EIPC_TRANSPORT' });
+    const own = unix();
+    await (await own.dial(`unix:${path}`)).send(Buffer.alloc(16, 1));
+    expect(await (await accepted).receive()).toEqual(new Uint8Array(16).fill(1));
+    await Promise.all([transport.close(), own.close()]);
   });
 
   // The attacker is the server: it hands over memory that is not its own as far as the kernel told the client.

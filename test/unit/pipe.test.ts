@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import { Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 
 import { connect, Key, listen, pipe } from '../../src/index.js';
 import type { Server } from '../../src/index.js';
@@ -20,7 +20,6 @@ vi.mock('../../src/transport/pipe-path.js', async (original) => {
 
 const key = Key.fromBytes(randomBytes(32));
 const services = { eni: { key, capabilities: [] } };
-const name = `unit-${process.pid}`;
 
 describe('a named pipe', () => {
   const { platform } = process;
@@ -47,7 +46,14 @@ describe('a named pipe', () => {
 
 describe('over a pipe', () => {
   let server: Server | undefined;
+  let name = '';
+  let count = 0;
 
+  // A name is new to Windows once its last end is gone, which nobody can wait for.
+  beforeEach(() => {
+    count += 1;
+    name = `unit-${process.pid}-${count}`;
+  });
   afterEach(async () => {
     vi.restoreAllMocks();
     await server?.close();

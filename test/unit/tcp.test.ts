@@ -3,8 +3,9 @@ import type { Socket } from 'node:net';
 import { connect as connectSocket, createServer } from 'node:net';
 import { once } from 'node:events';
 import { randomBytes } from 'node:crypto';
+import dns from 'node:dns';
 import { readFileSync } from 'node:fs';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { connect, Key, listen } from '../../src/index.js';
 import type { ListenOptions, Server } from '../../src/index.js';
@@ -33,6 +34,22 @@ describe('listening on tcp', () => {
     const client = await connect(`tcp://LOCALHOST:${port}`, CLIENT);
     expect(client.remoteAddress).toBe(`tcp://localhost:${port}`);
     await client.close();
+  });
+
+  // The attacker answers questions about names: whoever is sent to another machine would speak to it unencrypted.
+  it('localhost is this machine, whatever a resolver says', async () => {
+    const { port } = await serve('tcp://localhost:0');
+    const lookup = vi.spyOn(dns, 'lookup').mockImplementation(((_host: string, _options: unknown, done: unknown) => {
+      (done as (error: Error | null, address: string, family: number) => void)(null, '192.0.2.1', 4);
+    }) as typeof dns.lookup);
+    try {
+      const client = await connect(`tcp://localhost:${port}`, { ...CLIENT, handshakeTimeout: 2_000 });
+      expect(client.state).toBe('open');
+      await client.close();
+      expect(lookup).not.toHaveBeenCalled();
+    } finally {
+      lookup.mockRestore();
+    }
   });
 
   it('several addresses of several transports are one server', async () => {

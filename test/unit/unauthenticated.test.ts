@@ -49,6 +49,18 @@ describe('connections that have proven nothing', () => {
     expect(crowd.places.size).toBe(3);
   });
 
+  it('who has shown a key stays, however old, and who has not goes in its place', async () => {
+    const crowd = new Crowd(3);
+    const [known, stranger] = crowd.add(2) as [Link, Link];
+    crowd.places.recognise(known);
+    await crowd.wait();
+    crowd.add(3);
+    await crowd.wait();
+    expect(crowd.cut.map(({ link }) => link)).toContain(stranger);
+    expect(crowd.cut.map(({ link }) => link)).not.toContain(known);
+    expect(crowd.places.size).toBe(3);
+  });
+
   it('nobody goes before what it brought along was read', async () => {
     const crowd = new Crowd(2);
     const [honest] = crowd.add(4) as [Link];

@@ -128,6 +128,8 @@ describe('options of v1', () => {
     expect(mac({ sessionId: 'mine' })()).toMatchObject({ sessionId: 'mine', rules: STRICT, capabilities: [] });
     expect(mac({ sessionId: 'x'.repeat(257) })).toThrow(/sessionId/);
     expect(mac({ sessionId: 7 })).toThrow(/sessionId is 7/);
+    for (const sessionId of ['a\0b', 'a\ud800'])
+      expect(mac({ sessionId })).toThrow(/it must be text of up to 256 bytes without NUL/);
     expect(mac({ serviceId: 'a', serverId: 'a' })).toThrow(/different ids/);
     expect(mac({ serviceId: '' })).toThrow(RangeError);
     expect(mac({ capabilities: [] })).toThrow(/no option 'capabilities'/);
