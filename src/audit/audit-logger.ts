@@ -51,6 +51,12 @@ interface Waiting {
   readonly reject: (error: EipcError) => void;
 }
 
+/** Entries that the log has not, and why. */
+interface Gap {
+  readonly count: number;
+  readonly error: EipcError;
+}
+
 /** Writes a tamper-evident audit log (docs/audit.md). One process writes a log. */
 export class AuditLogger implements AuditSink, AsyncDisposable {
   readonly #files: AuditFiles;
@@ -60,8 +66,8 @@ export class AuditLogger implements AuditSink, AsyncDisposable {
   /** Calls of `rotate` that the next turn answers. */
   #rotations: { readonly resolve: () => void; readonly reject: (error: EipcError) => void }[] = [];
   #writing: Promise<void> | undefined;
-  /** Entries refused since the last one that was written, and why. */
-  #gap: { count: number; readonly error: EipcError } | undefined;
+  /** Entries refused since the last group that was written, and why the first of them was. */
+  #gap: Gap | undefined;
   #closing: Promise<void> | undefined;
 
   private constructor(files: AuditFiles, maxBytes: number) {
@@ -109,8 +115,11 @@ export class AuditLogger implements AuditSink, AsyncDisposable {
   log(entry: AuditEntry): Promise<void> {
     const body = auditBody(entry, Date.now());
     if (this.#closing !== undefined) return this.#refuse(makeError('EIPC_CLOSED', `${this.path} is closed`));
-    if (this.#waiting.length >= MAX_WAITING)
-      return this.#refuse(makeError('EIPC_BACKPRESSURE', `${MAX_WAITING} entries wait to be written to ${this.path}`));
+    if (this.#waiting.length >= MAX_WAITING) {
+      const error = makeError('EIPC_BACKPRESSURE', `${MAX_WAITING} entries wait to be written to ${this.path}`);
+      this.#missed(1, error);
+      return this.#refuse(error);
+    }
     return new Promise((resolve, reject) => {
       this.#waiting.push({ body, resolve, reject });
       this.#writing ??= this.#write();
@@ -147,6 +156,11 @@ export class AuditLogger implements AuditSink, AsyncDisposable {
     return Object.freeze({ ...this.#counts, waiting: this.#waiting.length });
   }
 
+  /** The log will say that entries are missing. */
+  #missed(count: number, error: EipcError): void {
+    this.#gap = { count: (this.#gap?.count ?? 0) + count, error: this.#gap?.error ?? error };
+  }
+
   #refuse(error: EipcError): Promise<never> {
     this.#counts.refused += 1;
     return Promise.reject(error);
@@ -174,7 +188,10 @@ export class AuditLogger implements AuditSink, AsyncDisposable {
 
   async #writeGroup(): Promise<void> {
     const group: Waiting[] = [];
-    let bodies = this.#gapBody();
+    const gap = this.#gap;
+    let bodies = gap === undefined ? '' : gapBody(gap);
+    // What is refused from here on is for the next group to say.
+    this.#gap = undefined;
     while (group.length < MAX_GROUP) {
       const next = this.#waiting.shift();
       if (next === undefined) break;
@@ -184,10 +201,10 @@ export class AuditLogger implements AuditSink, AsyncDisposable {
     try {
       await this.#files.append(bodies);
     } catch (cause) {
+      if (gap !== undefined) this.#missed(gap.count, gap.error);
       this.#failed(group, cause);
       return;
     }
-    this.#gap = undefined;
     this.#counts.groups += 1;
     this.#counts.logged += group.length;
     for (const { resolve } of group) resolve();
@@ -197,18 +214,9 @@ export class AuditLogger implements AuditSink, AsyncDisposable {
   #failed(group: Waiting[], cause: unknown): void {
     const error = auditError(cause, `${this.path} cannot be written; until it can, what needs an audit is denied`);
     for (let next = this.#waiting.shift(); next !== undefined; next = this.#waiting.shift()) group.push(next);
-    this.#gap ??= { count: 0, error };
-    this.#gap.count += group.length;
+    this.#missed(group.length, error);
     this.#counts.refused += group.length;
     for (const { reject } of group) reject(error);
-  }
-
-  /** What the log says of the time in which it could not be written. */
-  #gapBody(): string {
-    if (this.#gap === undefined) return '';
-    const { count, error } = this.#gap;
-    const result = `${count} entries were refused: ${error.message}`;
-    return auditBody({ peer: '', action: 'audit.resumed', decision: 'note', result }, Date.now());
   }
 
   async #rotate(): Promise<void> {
@@ -222,4 +230,10 @@ export class AuditLogger implements AuditSink, AsyncDisposable {
       // Going on in the old file is not possible any more, and the next group says why.
     }
   }
+}
+
+/** What the log says of entries that it has not. */
+function gapBody({ count, error }: Gap): string {
+  const result = `${count} entries were refused: ${error.message}`;
+  return auditBody({ peer: '', action: 'audit.resumed', decision: 'note', result }, Date.now());
 }

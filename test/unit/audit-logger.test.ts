@@ -87,6 +87,8 @@ describe('an audit log', () => {
     await Promise.all(waiting);
     await logger.log(entry(1));
     expect(logger.stats()).toMatchObject({ logged: 65_537, refused: 1 });
+    const resumed = /"action":"audit\.resumed","decision":"note","result":"([^"]*)"/.exec(scene.text())?.[1];
+    expect(resumed).toMatch(/^1 entries were refused: 65536 entries wait to be written/);
   });
 
   it('closes once, with what waits written, and takes nothing after that', async () => {

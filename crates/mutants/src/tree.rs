@@ -8,8 +8,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The folders and files whose checks are removed: everything that a peer's bytes pass, a descriptor or a value in
-/// shared memory included, and what finds a changed audit log. `doorbell.rs` and `listener.rs` of crates/shm are system calls and their failures, which
-/// no test can cause; `region/model.rs` is for the model checker.
+/// shared memory included, and what finds a changed audit log. `doorbell.rs` and `listener.rs` of crates/shm are
+/// system calls and their failures, which no test can cause; `region/model.rs` is for the model checker.
 const MUTATED: [&str; 13] = [
     "crates/core/src/audit/",
     "crates/core/src/crypto/",
