@@ -3,10 +3,15 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help build build-native build-ts build-vectors test test-package test-platforms interop interop-deep demo bench check deep mutants audit-kills fmt clean require-node require-rust FORCE
 
-# Arguments for `make demo`, `make bench`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
+# Every chore, which is a target with a line of help, and what the chores need.
+.PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST)) require-node require-rust FORCE
+
+# Arguments for `make demo`, `make bench`, `make soak`, `make loom`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
+# How long `make fuzz` runs each target, and how many calls `make property` makes.
+SECONDS ?= 60
+CALLS ?= 100000
 # How often `make audit-kills` tries each step.
 KILLS ?= 100
 # Where `make test` also leaves the results of the TypeScript tests, as JSON.
@@ -19,7 +24,7 @@ RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name target -prune -o
 TS_SOURCES := tsconfig.json tsconfig.build.json $(shell find src -name '*.ts' 2>/dev/null)
 
 help: ## list the chores
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: build-native build-ts ## build everything that runs
 
@@ -29,8 +34,27 @@ build-ts: $(STAMPS)/ts ## compile src/ to dist/
 
 build-vectors: $(STAMPS)/vectors ## build the addon that the vector tests load, which never ships
 
-test: build build-vectors ## run the Rust and the TypeScript tests
+build-all: $(MODULES) ## build what a release ships for every platform that can be built here
+	scripts/build-platforms.sh all
+
+build-linux: $(MODULES) ## the same for Linux
+	scripts/build-platforms.sh linux
+
+build-darwin: $(MODULES) ## the same for macOS
+	scripts/build-platforms.sh darwin
+
+build-windows: $(MODULES) ## the same for Windows, on Windows
+	scripts/build-platforms.sh windows
+
+release-binaries: build-all build-ts ## lay out the packages in target/packages; fails while a platform has no binary
+	rm -rf target/packages
+	node scripts/stage-packages.js target/packages
+
+build-kill-points: $(STAMPS)/kill-points ## build the addon that dies on order, which never ships
+
+test: build build-vectors build-kill-points ## run the Rust and the TypeScript tests
 	cargo test --workspace --no-fail-fast
+	cargo test --package eipc-shm --features kill-points --test kill_points
 	npx vitest run $(if $(VITEST_JSON),--reporter=default --reporter=json --outputFile.json="$(VITEST_JSON)")
 
 # The binary that ships; without the tools for it (status 69) the developer's takes its place.
@@ -38,7 +62,7 @@ test-package: build ## pack, install and use what `npm install eipc` gives; ends
 	scripts/build-platform.sh "$$(rustc --print host-tuple)" || (($$? == 69))
 	npx vitest run --config test/package/vitest.config.ts
 
-test-platforms: build build-vectors ## run the tests on other Nodes and under qemu; ends with a table (ARGS=arm for a part)
+test-platforms: build build-vectors build-kill-points ## run the tests on other Nodes and under qemu; ends with a table (ARGS=arm for a part)
 	scripts/test-platforms.sh $(ARGS)
 
 interop: build-native ## speak v1 with programs of Go, both roles; skipped where there is no Go (ARGS=go-client for a part)
@@ -57,7 +81,40 @@ bench: build $(BENCH_MODULES) ## measure against the peers; conditions are print
 check: $(MODULES) | require-rust ## run what CI runs, stage by stage
 	scripts/check.sh
 
-deep: mutants interop-deep audit-kills ## run what takes too long for every change
+deep: | require-rust ## run what takes too long for every change, stage by stage
+	scripts/deep.sh
+
+# 36 rounds of 89 deaths between Rust processes, two between Node processes; a peer that is stopped for 5 s.
+crash: build build-kill-points ## kill processes at every kill point, 3 000 times and more; prints the latencies
+	EIPC_CRASH_ROUNDS=36 cargo test --package eipc-shm --features kill-points --test kill_points
+	EIPC_CRASH_ROUNDS=2 EIPC_STOP_SECONDS=5 npx vitest run --project eipc test/process/kill-points.test.ts test/process/stopped.test.ts
+
+soak: build ## connect and talk for ten minutes: nothing may grow (ARGS='--seconds 60' for less)
+	node test/soak/run.js $(ARGS)
+
+hostile: build-ts ## attack the rings, the server and the client as a peer with a key, under AddressSanitizer (ARGS='1000000 5' for less)
+	scripts/hostile.sh $(ARGS)
+
+fuzz: | require-rust ## run the fuzz targets, SECONDS=60 each (ARGS='header stream' for some; ARGS=minimise writes the corpus)
+	scripts/fuzz.sh $(SECONDS) $(ARGS)
+
+property: build-ts ## call every export of the addon 100 000 times with anything, under AddressSanitizer
+	EIPC_PROPERTY_CALLS=$(CALLS) scripts/with-asan-addon.sh npx vitest run test/property
+
+loom: | require-rust ## explore the shared-memory rings in every interleaving (ARGS=waking for a part)
+	scripts/loom.sh --include-ignored $(ARGS)
+
+loom-mutants: | require-rust ## weaken each memory ordering of the rings in turn: some model must fail
+	cargo run --quiet --package eipc-mutants -- --orderings $(ARGS)
+
+# 10^6 records in each run of the stress, half of them each way.
+tsan asan: export EIPC_STRESS_RECORDS ?= 500000
+
+tsan: | require-rust ## stress the rings under ThreadSanitizer
+	TSAN_OPTIONS=halt_on_error=1 scripts/sanitize.sh thread cargo test --package eipc-shm --test stress
+
+asan: | require-rust ## stress the rings and run the tests of crates/shm under AddressSanitizer
+	scripts/sanitize.sh address cargo test --package eipc-shm --lib --tests
 
 audit-kills: build ## kill a process at each step of writing an audit log, a hundred times each (KILLS=5 for fewer)
 	EIPC_AUDIT_KILLS=$(KILLS) npx vitest run --project eipc test/process/audit-kill.test.ts
@@ -84,8 +141,13 @@ $(STAMPS)/ts: $(TS_SOURCES) $(STAMPS)/native $(MODULES) $(if $(wildcard dist/ind
 	@mkdir -p $(@D)
 	@touch $@
 
-$(STAMPS)/vectors: $(RUST_SOURCES) $(MODULES) scripts/build-vectors.js $(if $(wildcard target/vectors/*.node),,FORCE) | require-rust
+$(STAMPS)/vectors: $(RUST_SOURCES) $(MODULES) scripts/build-test-addon.js $(if $(wildcard target/vectors/*.node),,FORCE) | require-rust
 	npm run build:vectors
+	@mkdir -p $(@D)
+	@touch $@
+
+$(STAMPS)/kill-points: $(RUST_SOURCES) $(MODULES) scripts/build-test-addon.js $(if $(wildcard target/kill-points/*.node),,FORCE) | require-rust
+	npm run build:kill-points
 	@mkdir -p $(@D)
 	@touch $@
 

@@ -178,6 +178,11 @@ export declare class StreamSession {
   static v1Mac(options: NativeV1Mac): StreamSession
   /** Starts the server's side. Where the address serves v1 too, the client's first frame decides. */
   static server(address: NativeAddress): StreamSession
+  /**
+   * Binds a server's side to the TLS connection it is in, by the exporter of that connection (32 bytes). Before that nothing is
+   * read of it. Its time runs from its beginning, so that it covers the handshake of TLS.
+   */
+  bindTls(exporter: Uint8Array): void
   /** Makes the calls that run once per batch. */
   calls(): StreamCalls
   /** Takes the control-plane bytes to write now: behind frames sealed earlier, before those sealed later. */
@@ -287,6 +292,24 @@ export interface AuditPosition {
   keyId?: string
 }
 
+/** What a certificate says. */
+export interface CertificateFields {
+  /** The point of a key on P-256, uncompressed. */
+  publicKey: Uint8Array
+  /** The common name of subject and issuer. */
+  commonName: string
+  /** Host names and IP addresses. */
+  names: Array<string>
+  /** Unix seconds. */
+  notBefore: number
+  /** Unix seconds. */
+  notAfter: number
+  /** Up to 20 bytes, the first one below 128. */
+  serialNumber: Uint8Array
+  /** Tells keys apart, 20 bytes (RFC 7093). */
+  keyIdentifier: Uint8Array
+}
+
 /** Takes a frame apart; with a key demands and verifies its tag. */
 export declare function decodeFrame(frame: Uint8Array, key?: NativeKey | Uint8Array | undefined | null): NativeFrame
 
@@ -295,6 +318,12 @@ export declare function decodeHeader(json: Uint8Array): NativeHeader
 
 /** Verifies and decrypts what `encrypt` made. */
 export declare function decrypt(key: Uint8Array, ciphertext: Uint8Array): Uint8Array
+
+/**
+ * Encodes a self-signed certificate for servers and clients, which can sign no other. `sign` makes the ECDSA signature (SHA-256, DER)
+ * of the bytes it gets, with the key that belongs to `publicKey`. Returns DER.
+ */
+export declare function encodeCertificate(fields: CertificateFields, sign: (toBeSigned: Uint8Array) => Uint8Array): Uint8Array
 
 /** Encodes a frame: with the given tag, with that of the given key, or without one. */
 export declare function encodeFrame(kind: number, header: Uint8Array, payload: Uint8Array, mac?: Uint8Array | undefined | null, key?: NativeKey | Uint8Array | undefined | null): Uint8Array
@@ -331,6 +360,8 @@ export interface NativeAddressOptions {
   suites: Array<number>
   /** Whether its connections use shared memory. */
   sharedMemory: boolean
+  /** Whether they are inside TLS, so that nothing is read of one before it is bound (`StreamSession.bindTls`). */
+  tls: boolean
 }
 
 /** What a client brings. */
@@ -349,6 +380,8 @@ export interface NativeClientOptions {
   maxSegment: number
   /** Whether it does without X25519. */
   pskOnly: boolean
+  /** Inside TLS the exporter of the connection, 32 bytes (docs/wire.md, "Channel binding"); otherwise absent. */
+  tlsExporter?: Uint8Array
 }
 
 /** Something that is wrong. */

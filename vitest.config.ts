@@ -1,7 +1,10 @@
 import { configDefaults, defineConfig } from 'vitest/config';
 
 /** What depends on how the event loop is entered. */
-const EVENT_LOOP = ['test/conformance/*.test.ts', 'test/process/{death,endings,fork,quiet,workers}.test.ts'];
+const EVENT_LOOP = [
+  'test/conformance/*.test.ts',
+  'test/process/{death,endings,fork,quiet,unread-doorbells,workers}.test.ts',
+];
 
 export default defineConfig({
   test: {

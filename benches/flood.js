@@ -1,19 +1,20 @@
 /**
  * How a server fares while it is flooded by strangers: what honest clients get, how long they take to connect, what it costs in memory.
  *
- * `node benches/flood.js [--seconds N] [--transports unix,tcp] [--json]`, after `make build`. Server, attacker and honest client are processes
- * of their own. Ends with code 1 when an honest client was turned away or a stranger got in; no figure decides.
+ * `node benches/flood.js [--seconds N] [--transports unix,tcp,tls] [--attacks slow,garbage] [--json]`, after `make build`. Server, attacker and
+ * honest client are processes of their own. Ends with code 1 when an honest client was turned away or a stranger got in; no figure decides.
  */
-import { fork } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { connect as dial, createServer } from 'node:net';
+import { connect as dialTls, createServer as createTlsServer } from 'node:tls';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
-import { connect, Key } from '../dist/index.js';
+import { connect, developmentCertificate, Key } from '../dist/index.js';
+import { ask, start, stop } from './harness/children.js';
 
 /** Milliseconds between two honest connections. */
 const PAUSE = 10;
@@ -25,17 +26,19 @@ const SUITES = ['hmac-sha256'];
 const { values } = parseArgs({
   options: {
     seconds: { type: 'string', default: '5' },
-    transports: { type: 'string', default: 'unix,tcp' },
+    transports: { type: 'string', default: 'unix,tcp,tls' },
+    attacks: { type: 'string' },
     json: { type: 'boolean', default: false },
   },
 });
 const seconds = Number(values.seconds);
+const wanted = values.attacks?.split(',');
 const folder = mkdtempSync(join(tmpdir(), 'eipc-flood-'));
 const secret = randomBytes(32);
 const key = Key.fromBytes(Buffer.from(secret));
-const children = new Set();
+const certificate = developmentCertificate();
+const own = { cert: certificate.cert, key: certificate.key };
 process.on('exit', () => {
-  for (const child of children) child.kill('SIGKILL');
   rmSync(folder, { recursive: true, force: true });
 });
 
@@ -47,30 +50,35 @@ process.exit(isFit ? 0 : 1);
 
 /** @param {string} transport */
 async function measure(transport) {
-  const server = start('server');
-  const listening = transport === 'tcp' ? 'tcp://127.0.0.1:0' : `unix:${join(folder, transport)}`;
-  const { address } = await ask(server, { address: listening, secret: secret.toString('hex') });
+  const server = start(new URL('flood/server.js', import.meta.url));
+  const isTls = transport === 'tls';
+  const listening = transport === 'unix' ? `unix:${join(folder, transport)}` : `${transport}://127.0.0.1:0`;
+  const tls = isTls ? { tls: own } : {};
+  const { address } = await ask(server, { address: listening, secret: secret.toString('hex'), ...tls });
   const target =
-    transport === 'tcp'
-      ? { host: '127.0.0.1', port: Number(new URL(address).port) }
-      : { path: join(folder, transport) };
-  const hello = await recordHello(target);
+    transport === 'unix'
+      ? { path: join(folder, transport) }
+      : { host: '127.0.0.1', port: Number(new URL(address).port) };
+  const hello = await recordHello(target, isTls);
   const forged = Buffer.from(hello);
   forged[forged.length - 1] ^= 1;
+  // What is said first, inside TLS if there is any, or what TLS itself says first.
+  const first = isTls ? await recordFlight() : hello;
   const attacks = [
     { attack: 'none', count: 0, bytes: hello, isSlow: false },
-    { attack: 'slow', count: SLOW, bytes: hello, isSlow: true },
+    { attack: 'slow', count: SLOW, bytes: first, isSlow: true },
+    ...(isTls ? [{ attack: 'half a handshake', count: SLOW, bytes: first, isSlow: false }] : []),
     { attack: 'garbage', count: FAST, bytes: randomBytes(3_000), isSlow: false },
-    { attack: 'wrong tags', count: FAST, bytes: forged, isSlow: false },
-    { attack: 'replayed hellos', count: FAST, bytes: hello, isSlow: false },
+    { attack: 'wrong tags', count: FAST, bytes: forged, isSlow: false, isTls },
+    { attack: 'replayed hellos', count: FAST, bytes: hello, isSlow: false, isTls },
   ];
   const found = [];
-  for (const { attack, ...told } of attacks) {
+  for (const { attack, ...told } of attacks.filter((one) => wanted?.includes(one.attack) ?? true)) {
     const before = await ask(server, {});
-    const flooder = start('flooder');
+    const flooder = start(new URL('flood/flooder.js', import.meta.url));
     await ask(flooder, { ...told, bytes: told.bytes.toString('hex'), target });
-    if (told.isSlow) while ((await ask(server, {})).accepted < before.accepted + SLOW) await setTimeout(PAUSE);
-    const honest = await connectFor(address, seconds * 1_000);
+    if (told.count === SLOW) while ((await ask(server, {})).accepted < before.accepted + SLOW) await setTimeout(PAUSE);
+    const honest = await connectFor(address, seconds * 1_000, optionsOf(isTls));
     const after = await ask(server, {});
     await stop(flooder);
     found.push({
@@ -91,14 +99,14 @@ async function measure(transport) {
 }
 
 /** Connects, asks, closes, again and again. */
-async function connectFor(address, duration) {
+async function connectFor(address, duration, options) {
   const times = [];
   const errors = [];
   const end = performance.now() + duration;
   while (performance.now() < end) {
     const begin = performance.now();
     try {
-      const endpoint = await connect(address, { serviceId: 'honest', key, suites: SUITES });
+      const endpoint = await connect(address, options);
       times.push(performance.now() - begin);
       await endpoint.ping();
       await endpoint.close();
@@ -110,50 +118,53 @@ async function connectFor(address, duration) {
   return { times: times.sort((left, right) => left - right), refused: errors.length, errors: errors.slice(0, 3) };
 }
 
-/** Returns the first frame of an honest client whose session came about, so that it is a hello the server has seen. */
-async function recordHello(target) {
+function optionsOf(isTls) {
+  return {
+    serviceId: 'honest',
+    key,
+    suites: SUITES,
+    ...(isTls ? { tls: { fingerprints: [certificate.fingerprint] } } : {}),
+  };
+}
+
+/**
+ * Returns the first frame of an honest client that the server has seen. Where TLS has to be ended to read it, the session does not come about, and
+ * the hello is bound to another connection than any it is sent on later.
+ */
+async function recordHello(target, isTls) {
   let bytes = Buffer.alloc(0);
   const path = join(folder, 'recorder');
-  const recorder = createServer((client) => {
-    const server = dial(target);
+  const onClient = (client) => {
+    const server = isTls ? dialTls({ ...target, ca: certificate.cert }) : dial(target);
     client.on('data', (chunk) => (bytes = Buffer.concat([bytes, chunk])));
+    client.on('error', () => server.destroy());
+    server.on('error', () => client.destroy());
     client.pipe(server).pipe(client);
-  }).listen(path);
+  };
+  const recorder = isTls ? createTlsServer(own, onClient) : createServer(onClient);
+  recorder.listen(isTls ? { port: 0, host: '127.0.0.1' } : { path });
   await once(recorder, 'listening');
-  const endpoint = await connect(`unix:${path}`, { serviceId: 'honest', key, suites: SUITES });
-  await endpoint.close();
+  const address = isTls ? `tls://127.0.0.1:${recorder.address().port}` : `unix:${path}`;
+  const attempt = connect(address, optionsOf(isTls)).then((endpoint) => endpoint.close());
+  await (isTls ? attempt.catch(() => {}) : attempt);
   recorder.close();
   return bytes.subarray(0, 4 + bytes.readUInt32BE(0));
 }
 
-/** @param {'server' | 'flooder'} program */
-function start(program) {
-  const child = fork(new URL(`./flood/${program}.js`, import.meta.url));
-  children.add(child);
-  child.once('exit', () => children.delete(child));
-  return child;
-}
-
-async function stop(child) {
-  const ended = once(child, 'exit');
-  child.disconnect();
-  await ended;
-}
-
-async function ask(child, message) {
-  const over = new AbortController();
-  const answer = once(child, 'message', { signal: over.signal });
-  const ended = once(child, 'exit', { signal: over.signal }).then(() => {
-    throw new Error('a process ended early');
-  });
-  child.send(message);
-  try {
-    const [reply] = await Promise.race([answer, ended]);
-    return reply;
-  } finally {
-    over.abort();
-    await Promise.allSettled([answer, ended]);
-  }
+/** Returns what a client of TLS says first. */
+async function recordFlight() {
+  const recorder = createServer().listen(0, '127.0.0.1');
+  await once(recorder, 'listening');
+  const client = dialTls({ port: recorder.address().port, host: '127.0.0.1', minVersion: 'TLSv1.3' }).on(
+    'error',
+    () => {},
+  );
+  const [socket] = await once(recorder, 'connection');
+  const [flight] = await once(socket, 'data');
+  client.destroy();
+  socket.destroy();
+  recorder.close();
+  return flight;
 }
 
 function report(found) {

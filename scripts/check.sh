@@ -1,41 +1,10 @@
 #!/usr/bin/env bash
-# What CI runs: every stage in order, its time, and an end at the first failing one.
-# Logs lie in target/check/, one per stage; scripts/count.js takes the test counts from there.
+# What CI runs. Logs lie in target/check/, one per stage; scripts/count.js takes the test counts from there.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly LOGS=target/check
-rm -rf "$LOGS"
-mkdir -p "$LOGS"
-table=''
-
-print_table() {
-  printf '\n%-20s %6s  %s\n' stage seconds result
-  printf '%b' "$table"
-}
-
-# stage NAME COMMAND [ARGUMENT...]
-stage() {
-  local name=$1 started=$SECONDS status
-  shift
-  printf '\n==> %s\n' "$name"
-  # `set -e` must hold inside the stage, so neither `if` nor `||` may stand before it.
-  set +e
-  (
-    set -e
-    "$@"
-  ) 2>&1 | tee "$LOGS/${name// /-}.log"
-  status=${PIPESTATUS[0]}
-  set -e
-  local result=ok
-  ((status == 0)) || result="FAILED ($status)"
-  table+=$(printf '%-20s %6d  %s' "$name" $((SECONDS - started)) "$result")'\n'
-  if ((status != 0)); then
-    print_table
-    printf '\n%s failed; its output is in %s\n' "$name" "$LOGS/${name// /-}.log" >&2
-    exit 1
-  fi
-}
+. scripts/stages.sh
 
 format() {
   cargo fmt --all --check
@@ -45,6 +14,9 @@ format() {
 lint() {
   cargo clippy --workspace --all-targets -- -D warnings
   cargo clippy --package eipc-node --features vectors -- -D warnings
+  cargo clippy --package eipc-shm --all-targets --features kill-points -- -D warnings
+  # The flag and folder of scripts/loom.sh.
+  RUSTFLAGS='--cfg loom' cargo clippy --target-dir target/loom --profile checked --package eipc-shm --lib --test loom -- -D warnings
   npx oxlint --type-aware
   npx tsc -p tsconfig.json --noEmit
 }
@@ -54,8 +26,9 @@ build() {
   npm run build:native
   npm run build:ts
   npm run build:vectors
+  npm run build:kill-points
   mkdir -p target/stamps
-  touch target/stamps/{native,ts,vectors} # the Makefile need not build the same again
+  touch target/stamps/{native,ts,vectors,kill-points} # the Makefile need not build the same again
 }
 
 generated_files() {
@@ -99,6 +72,7 @@ stage 'generated files' generated_files
 stage 'docs' docs
 stage 'tests' tests
 stage 'interop' scripts/interop.sh
+stage 'loom' scripts/loom.sh
 stage 'knip' npx knip
 stage 'demo' demo
 stage 'package' package

@@ -7,7 +7,7 @@ import { existsSync, readFileSync } from 'node:fs';
 
 const LOGS = new URL('../target/check/', import.meta.url);
 
-const results = [cargo(read('tests.log')), vitest(read('vitest.json'))];
+const results = [cargo(read('tests.log')), cargo(read('loom.log')), vitest(read('vitest.json'))];
 const passed = results.reduce((sum, result) => sum + result.passed, 0);
 const failed = results.reduce((sum, result) => sum + result.failed, 0);
 const isBad = process.argv[2] !== '0' || failed > 0 || passed === 0;

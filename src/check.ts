@@ -11,7 +11,7 @@ const SERVICE_ID = /^[a-z0-9._-]{1,64}$/;
 const NOT_IN_V1_ID = /[\u0000-\u001f\u007f]|\p{Surrogate}/u;
 
 /** Options that the design has and this build has not: refused, since ignoring one could leave somebody unprotected. */
-const LATER_NAMES = new Set(['policy', 'tls', 'schema']);
+const LATER_NAMES = new Set(['policy', 'schema']);
 
 /** Checks a whole number. */
 export function integer(name: string, value: number, least: number, most: number): number {

@@ -12,9 +12,12 @@ import type { NativeV1Mac, Outcome } from './native.js';
 import type { ConnectOptions } from './options.js';
 import type { ClientSettings } from './settings.js';
 import { suiteNumbers } from './suites.js';
-import type { SupportedAddress, TransportName } from './transport/address.js';
+import type { TlsSettings } from './tls-options.js';
+import { tlsClientSettings, tlsSettings } from './tls-options.js';
+import type { Address, TransportName } from './transport/address.js';
 import { openConnection, startClientLink } from './transport/open.js';
 import type { ClientHandshake, RawConnection } from './transport/open.js';
+import { tlsError } from './transport/tls-errors.js';
 import type { LinkObserver } from './transport/transport.js';
 import { checkV1Address, v1Key } from './v1-settings.js';
 
@@ -30,18 +33,20 @@ type Beginning =
 
 /** Opens sessions with the server at one address. */
 export class Dialler {
-  readonly #target: SupportedAddress;
+  readonly #target: Address;
   readonly #settings: ClientSettings;
+  readonly #tls: TlsSettings | undefined;
   readonly #beginning: Beginning;
   readonly #serverId: string | undefined;
   /** Under what the server is remembered; absent in v1, which has no proof of it to remember. */
   readonly #pin: string | undefined;
 
   /** @throws TypeError or RangeError for options that do not go together */
-  constructor(target: SupportedAddress, options: ConnectOptions, settings: ClientSettings) {
+  constructor(target: Address, options: ConnectOptions, settings: ClientSettings) {
     this.#target = target;
     this.#settings = settings;
     this.#serverId = options.serverId;
+    this.#tls = tlsSettings(options.tls, [target], tlsClientSettings);
     if (settings.v1 === undefined) {
       const key = nativeKey(options.key, 2);
       this.#pin = `${key.id} ${target.text}`;
@@ -70,7 +75,7 @@ export class Dialler {
   async dial(signal: AbortSignal | undefined, opened: (session: OpenSession) => void, met = ''): Promise<void> {
     const { handshakeTimeout } = this.#settings;
     const start = performance.now();
-    const connection = await openConnection(this.#target, handshakeTimeout, signal);
+    const connection = await openConnection(this.#target, handshakeTimeout, signal, this.#tls);
     if (signal?.aborted === true) {
       connection.close();
       throw abortReason(signal);
@@ -123,7 +128,7 @@ export class Dialler {
 }
 
 function v1Beginning(
-  target: SupportedAddress,
+  target: Address,
   { serviceId, key: given }: ConnectOptions,
   settings: ClientSettings,
   { isMacOnly, rules }: NonNullable<ClientSettings['v1']>,
@@ -139,10 +144,12 @@ function v1Beginning(
 function handshakeError(
   outcome: Outcome,
   cause: unknown,
-  { transport, text: address }: SupportedAddress,
+  { transport, text: address }: Address,
   native: ClientHandshake,
 ): EipcError {
   const options = cause === undefined ? undefined : { cause };
+  const ofTls = tlsError(cause, address);
+  if (ofTls !== undefined) return ofTls;
   const who = native.serverId === undefined ? '' : `, whose server must be '${native.serverId}'`;
   if (outcome.code === 0)
     return makeError('EIPC_CLOSED_BY_PEER', `${address} closed the connection during the handshake`, options);

@@ -1,12 +1,11 @@
 /**
  * The original's environment variables, as options for `connect` and `listen`. Read when a program asks for it, never by the library itself.
  */
-import { constants } from 'node:fs';
-import { open } from 'node:fs/promises';
 import { inspect } from 'node:util';
 
 import { duration, integer } from './check.js';
-import { nativeError } from './errors.js';
+import { tlsOf } from './environment-tls.js';
+import type { EnvironmentTls } from './environment-tls.js';
 import { Key } from './key.js';
 import type { KeyOptions } from './key.js';
 import { readKeyFile } from './key-file.js';
@@ -15,19 +14,10 @@ import { parseAddress } from './transport/address.js';
 
 /** Where the original listens when nothing else is said. */
 const DEFAULT_HOST = '127.0.0.1:9090';
-/** A larger file holds no certificates. */
-const MAX_PEM = 1 << 20;
 const MILLISECONDS = { ns: 1e-6, us: 1e-3, µs: 1e-3, ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 /** A duration as Go writes it. */
 const DURATION = /^(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+$/;
 const DURATION_PART = /(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)/g;
-
-/** Certificates and keys of `tls://`, as the option `tls` takes them: PEM, not paths. */
-export interface EnvironmentTls {
-  readonly cert?: string;
-  readonly key?: string;
-  readonly ca?: string;
-}
 
 /** What the environment says. */
 export interface EnvironmentOptions {
@@ -37,7 +27,7 @@ export interface EnvironmentOptions {
   readonly key: Key;
   /** To be spread into the options of `connect`. */
   readonly connect: { readonly key: Key; readonly protocol?: 1 | 2; readonly tls?: EnvironmentTls };
-  /** To be spread into the options of `listen`. With `EIPC_TLS_CA`, clients must show a certificate of it. */
+  /** To be spread into the options of `listen`. With `EIPC_TLS_CA` or `EIPC_TLS_FINGERPRINTS`, clients must show a certificate that fits. */
   readonly listen: {
     readonly protocol?: 1 | 2;
     readonly maxConnections?: number;
@@ -54,7 +44,7 @@ export interface EnvironmentSource extends KeyOptions {
 
 /**
  * Reads `EIPC_KEY_FILE` or `EIPC_HMAC_KEY`, `EIPC_LISTEN_ADDR`, `EIPC_SESSION_TTL`, `EIPC_MAX_CONNECTIONS`, `EIPC_TLS_CERT`,
- * `EIPC_TLS_KEY`, `EIPC_TLS_CA` and `EIPC_TLS_AUTO_CERT`.
+ * `EIPC_TLS_KEY`, `EIPC_TLS_CA`, `EIPC_TLS_AUTO_CERT`, and of our own `EIPC_TLS_FINGERPRINTS` (docs/tls.md).
  *
  * @throws RangeError naming the variable and its value, AuthError `EIPC_KEY` for a key that cannot be used (its value is not shown),
  * TransportError for a file that cannot be read
@@ -75,12 +65,12 @@ export async function optionsFromEnvironment(source: EnvironmentSource = {}): Pr
   return {
     address,
     key,
-    connect: { key, ...protocol, ...(tls === undefined ? {} : { tls }) },
+    connect: { key, ...protocol, ...(tls?.connect === undefined ? {} : { tls: tls.connect }) },
     listen: {
       ...protocol,
       ...(maxConnections === undefined ? {} : { maxConnections }),
       ...(sessionTtl === undefined ? {} : { sessionTtl }),
-      ...(tls === undefined ? {} : { tls: tls.ca === undefined ? tls : { ...tls, requireClientCert: true } }),
+      ...(tls === undefined ? {} : { tls: tls.listen }),
     },
   };
 }
@@ -151,55 +141,6 @@ function sessionTtlOf(value: string | undefined): number | undefined {
   for (const [, amount, unit] of value.matchAll(DURATION_PART))
     milliseconds += Number(amount) * MILLISECONDS[unit as keyof typeof MILLISECONDS];
   return duration(`EIPC_SESSION_TTL (${value})`, Math.round(milliseconds));
-}
-
-async function tlsOf(value: (name: string) => string | undefined): Promise<EnvironmentTls | undefined> {
-  const [certPath, keyPath, caPath] = [value('EIPC_TLS_CERT'), value('EIPC_TLS_KEY'), value('EIPC_TLS_CA')];
-  checkAutoCert(value('EIPC_TLS_AUTO_CERT'));
-  if ((certPath === undefined) !== (keyPath === undefined)) {
-    const [there, missing] = certPath === undefined ? ['KEY', 'CERT'] : ['CERT', 'KEY'];
-    throw new RangeError(
-      `EIPC_TLS_${there} is ${inspect(certPath ?? keyPath)}, and EIPC_TLS_${missing} is not set: half of a TLS configuration; set both or neither`,
-    );
-  }
-  if (certPath === undefined && caPath === undefined) return undefined;
-  return {
-    ...(certPath === undefined ? {} : { cert: await readPem('EIPC_TLS_CERT', certPath, 'CERTIFICATE') }),
-    ...(keyPath === undefined ? {} : { key: await readPem('EIPC_TLS_KEY', keyPath, 'PRIVATE KEY') }),
-    ...(caPath === undefined ? {} : { ca: await readPem('EIPC_TLS_CA', caPath, 'CERTIFICATE') }),
-  };
-}
-
-function checkAutoCert(value: string | undefined): void {
-  if (value === undefined || value === '0' || value === 'false') return;
-  if (value !== '1' && value !== 'true') throw wrong('EIPC_TLS_AUTO_CERT', value, 'give true or false');
-  throw wrong(
-    'EIPC_TLS_AUTO_CERT',
-    value,
-    'this build makes no certificate from the environment; set EIPC_TLS_CERT and EIPC_TLS_KEY',
-  );
-}
-
-/** Reads a PEM file. A private key that everybody can read is refused. */
-async function readPem(name: string, path: string, what: 'CERTIFICATE' | 'PRIVATE KEY'): Promise<string> {
-  let file;
-  try {
-    file = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
-  } catch (error) {
-    throw nativeError(error, `${name} is ${inspect(path)}, which cannot be read`);
-  }
-  try {
-    const status = await file.stat();
-    if (!status.isFile() || status.size > MAX_PEM) throw wrong(name, path, 'that is no PEM file');
-    if (what === 'PRIVATE KEY' && process.platform !== 'win32' && (status.mode & 0o007) !== 0)
-      throw wrong(name, path, 'everybody on this machine can read that key; run `chmod o-rwx` on it, and replace it');
-    const pem = await file.readFile('utf8');
-    if (!new RegExp(`-----BEGIN (?:[A-Z]+ )*${what}-----`).test(pem))
-      throw wrong(name, path, `that file has no PEM block of a ${what.toLowerCase()}`);
-    return pem;
-  } finally {
-    await file.close();
-  }
 }
 
 function wrong(name: string, value: string, remedy: string): RangeError {

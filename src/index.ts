@@ -6,6 +6,8 @@ export type { AuditLoggerOptions, AuditLoggerStats } from './audit/audit-logger.
 export type { AuditDecision, AuditEntry, AuditSink } from './audit-sink.js';
 export { verifyAudit } from './audit/verify-audit.js';
 export type { AuditFault, AuditFaultReason, AuditVerdict, VerifyAuditOptions } from './audit/verify-audit.js';
+export { certificateFingerprint, developmentCertificate } from './certificate.js';
+export type { DevelopmentCertificate, DevelopmentCertificateOptions, Pem } from './certificate.js';
 export { ClientEndpoint, connect } from './client.js';
 export type { CloseReason } from './close-reason.js';
 export { jsonCodec, msgpackCodec } from './codec.js';
@@ -16,7 +18,8 @@ export { decrypt, encrypt } from './encryption.js';
 export { Endpoint } from './endpoint.js';
 export type { EndpointEvent } from './endpoint-events.js';
 export { optionsFromEnvironment } from './environment.js';
-export type { EnvironmentOptions, EnvironmentSource, EnvironmentTls } from './environment.js';
+export type { EnvironmentOptions, EnvironmentSource } from './environment.js';
+export type { EnvironmentTls } from './environment-tls.js';
 export type { EventType } from './event-type.js';
 export {
   AuthError,
@@ -109,7 +112,9 @@ export type { SchemaIssue, SchemaResult, StandardSchema } from './schema.js';
 export { listen, Server, ServerEndpoint } from './server.js';
 export type { EndpointStats, PerLane, ServerStats } from './stats.js';
 export type { Suite } from './suites.js';
+export type { TlsOptions } from './tls-options.js';
 export type { TransportName } from './transport/address.js';
 export type { Connection, Transport } from './transport/connection.js';
-export { memory, pipe, tcp, unix } from './transport/stream-transport.js';
+export { memory, pipe, tcp, tls, unix } from './transport/stream-transport.js';
+export type { TlsStatus } from './transport/tls-channel.js';
 export type { PeerTransport } from './transport/transport.js';

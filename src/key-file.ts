@@ -3,7 +3,7 @@
  */
 import { constants } from 'node:fs';
 
-import { makeError, nativeError, systemCode } from './errors.js';
+import { EipcError, makeError, nativeError, systemCode } from './errors.js';
 import { Key, keyLengthFault } from './key.js';
 import type { KeyOptions } from './key.js';
 import { checkPassphrase, isSealed, openKey, sealKey } from './key-box.js';
@@ -47,11 +47,20 @@ export async function readKeyFile(path: string, options: KeyFileOptions = {}): P
     bytes = await openStored(stored.subarray(0, bytesRead), `the key file ${path}`, options.passphrase);
     const lengthFault = keyLengthFault(bytes.length, options.protocol);
     if (lengthFault !== undefined) throw makeError('EIPC_KEY', `${path}: ${lengthFault}`);
-    return Key.fromBytes(bytes, options);
+    return keyOf(bytes, options, path);
   } finally {
     stored.fill(0);
     bytes?.fill(0);
     await file.close();
+  }
+}
+
+/** Makes the key. Which of many files has none is the first thing to know. */
+function keyOf(bytes: Uint8Array, options: KeyOptions, path: string): Key {
+  try {
+    return Key.fromBytes(bytes, options);
+  } catch (error) {
+    throw error instanceof EipcError ? nativeError(error, `the key file ${path}`) : error;
   }
 }
 

@@ -31,6 +31,7 @@ export const {
   decodeFrame,
   decodeHeader,
   decrypt,
+  encodeCertificate,
   encodeFrame,
   encodeHeader,
   encrypt,

@@ -10,6 +10,7 @@ import type { Keyring } from './keyring/keyring.js';
 import type { Priority } from './message.js';
 import type { Router } from './router.js';
 import type { Suite } from './suites.js';
+import type { TlsOptions } from './tls-options.js';
 
 /** What `send` does when its lane is full: wait, fail at once, or drop the message and count it. */
 export type OnFull = 'block' | 'fail' | 'drop-newest';
@@ -129,13 +130,15 @@ export interface CommonOptions {
   readonly sendTimeout?: number;
   /** Milliseconds that `request` waits for its reply. Default 5 000. */
   readonly requestTimeout?: number;
-  /** Milliseconds for the whole handshake. Default 10 000. */
+  /** Milliseconds for the whole handshake, that of TLS included. Default 10 000. */
   readonly handshakeTimeout?: number;
   /**
-   * Default on for `tcp` in EIPC/2, off where the kernel tells of every death, and off in v1: programs of the original answer no heartbeat.
+   * Default on for `tcp` and `tls` in EIPC/2, off where the kernel tells of every death, and off in v1: programs of the original answer no heartbeat.
    * Turned on in v1 it ends sessions with peers that neither answer nor send anything for `interval` + `timeout`.
    */
   readonly heartbeat?: HeartbeatPolicy | false;
+  /** Certificates for `tls://` addresses: whom to believe, and at a server who this is (docs/tls.md). */
+  readonly tls?: TlsOptions;
   readonly logger?: (record: LogRecord) => void;
   /** Gives up connecting for the first time; closes a server. */
   readonly signal?: AbortSignal;
@@ -191,7 +194,8 @@ export interface ListenOptions extends CommonOptions {
   readonly maxConnections?: number;
   /**
    * Connections in their handshake at most, 1 … 65 536, and half as many from one source on a network; beyond, the oldest is cut and counted.
-   * Those whose hello was good stay: of each key there are at most 32. Default 1 024.
+   * Those whose hello was good stay: of each key there are at most 32. Over `tls` each takes some 70 KiB once
+   * its handshake has begun. Default 1 024.
    */
   readonly maxUnauthenticated?: number;
   /** Accept clients that do without X25519, such as small devices. Default false. */

@@ -5,6 +5,7 @@ import type { OpenSession } from './active-session.js';
 import type { Endpoint } from './endpoint.js';
 import { suiteName } from './suites.js';
 import type { Suite } from './suites.js';
+import type { TlsStatus } from './transport/tls-channel.js';
 import type { PeerTransport } from './transport/transport.js';
 
 /** The authenticated other end of a connection. Frozen. */
@@ -26,6 +27,8 @@ export interface Peer {
   readonly uid?: number;
   readonly gid?: number;
   readonly pid?: number;
+  /** How TLS protects the connection, as the connection itself says; absent without TLS. */
+  readonly tls?: TlsStatus;
   readonly endpoint: Endpoint;
 }
 
@@ -40,6 +43,7 @@ export function makePeer({ link, session, address }: OpenSession, endpoint: Endp
     transport: link.transport,
     address,
     ...link.credentials,
+    ...(link.tls === undefined ? {} : { tls: link.tls }),
     endpoint,
   });
 }

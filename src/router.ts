@@ -54,6 +54,8 @@ export interface Route {
 }
 
 const MAX_CONCURRENCY = 4_096;
+/** The longest time a timer of Node can wait. */
+const MAX_TIMER = 2_147_483_647;
 const OPTION_NAMES = new Set(['capability', 'concurrency', 'schema']);
 /** Types whose reply has the type of the request (docs/wire.md, "Requests and replies"). */
 const ANSWERED_IN_KIND = new Set<MessageType>(['chat', 'complete']);
@@ -95,7 +97,8 @@ export class Router {
   }
 
   /**
-   * Runs the handler of a message and says what became of it. Never rejects: what a handler throws is the `error` of outcome `failed`.
+   * Runs the handler of a message and says what became of it. Never rejects: what a handler throws is the `error` of outcome `failed`. The
+   * handler's signal aborts when the message's max age is over.
    *
    * @param peer - whose rights count
    */
@@ -104,16 +107,14 @@ export class Router {
     const { protocol } = peer;
     if (refusal !== undefined)
       return withReply(refusal.outcome, errorReply(message, refusal.error, protocol), refusal.error);
-    const controller = new AbortController();
+    const context = new DispatchContext(message);
     try {
-      const value: unknown = await this.#routes
-        .get(message.type)
-        ?.handler(message, peer, { signal: controller.signal });
+      const value: unknown = await this.#routes.get(message.type)?.handler(message, peer, context);
       return withReply('handled', replyOf(message, value, protocol));
     } catch (error) {
       return withReply('failed', errorReply(message, error, protocol), error);
     } finally {
-      controller.abort();
+      context.end();
     }
   }
 
@@ -151,6 +152,35 @@ export class Router {
       outcome: 'denied',
       error: makeError('EIPC_CAPABILITY', `'${peer.serviceId}' lacks ${inspect(lacking)} for this ${message.type}`),
     };
+  }
+}
+
+/** The context of a handler that runs by itself. There is no connection whose end could abort it. */
+class DispatchContext implements HandlerContext {
+  readonly #message: Message;
+  #controller: AbortController | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(message: Message) {
+    this.#message = message;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      const { maxAge } = this.#message;
+      if (maxAge !== 0)
+        this.#timer = setTimeout(
+          () => controller.abort(makeError('EIPC_TIMEOUT', 'the deadline of this request has passed')),
+          Math.min(Math.max(0, this.#message.sentAt() + maxAge - Date.now()), MAX_TIMER),
+        ).unref();
+    }
+    return this.#controller.signal;
+  }
+
+  end(): void {
+    clearTimeout(this.#timer);
   }
 }
 

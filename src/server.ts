@@ -4,8 +4,7 @@
 import { Endpoint, Opened } from './endpoint.js';
 import type { EndpointSetup } from './endpoint.js';
 import { EndpointReader } from './endpoint-reader.js';
-import { errorFromValue, nativeError } from './errors.js';
-import type { EipcError } from './errors.js';
+import { EipcError, errorFromValue, nativeError } from './errors.js';
 import type { Key } from './key.js';
 import { macSetup } from './mac.js';
 import { NativeServer } from './native.js';
@@ -20,9 +19,11 @@ import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';
 import { suiteNumbers } from './suites.js';
 import { ThreadBound } from './thread-bound.js';
+import type { TlsSettings } from './tls-options.js';
+import { tlsServerSettings, tlsSettings } from './tls-options.js';
 import { checkAccess, isRefusedUser } from './transport/access.js';
 import { parseAddress, requireSupported } from './transport/address.js';
-import type { SupportedAddress } from './transport/address.js';
+import type { Address } from './transport/address.js';
 import type { Connection } from './transport/connection.js';
 import { checkTransportOptions, openAcceptor, startServerLink } from './transport/open.js';
 import type { Acceptor, RawConnection } from './transport/open.js';
@@ -83,8 +84,9 @@ export async function listen(address: string | readonly string[], options: Liste
   }
   checkV1Addresses(addresses, settings);
   const suites = addresses.map((target) => suiteNumbers(options.suites, target, settings.dangerousPlaintext));
+  const tls = tlsSettings(options.tls, addresses, tlsServerSettings);
   settings.signal?.throwIfAborted();
-  const server = new Server(settings);
+  const server = new Server(settings, tls);
   try {
     for (const [index, target] of addresses.entries()) await server.bind(target, suites[index] ?? []);
     settings.signal?.throwIfAborted();
@@ -103,6 +105,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   /** Resolves when the server was closed and its last endpoint is gone. */
   readonly closed: Promise<void>;
   readonly #settings: ServerSettings;
+  readonly #tls: TlsSettings | undefined;
   readonly #native: NativeServer;
   readonly #acceptors: Acceptor[] = [];
   readonly #endpoints = new Set<ServerEndpoint>();
@@ -123,9 +126,10 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   #closing: Promise<void> | undefined;
 
   /** @internal */
-  constructor(settings: ServerSettings) {
+  constructor(settings: ServerSettings, tls: TlsSettings | undefined) {
     super('a server');
     this.#settings = settings;
+    this.#tls = tls;
     this.#native = nativeServer(settings);
     this.router = settings.router;
     this.#audit = settings.audit === undefined ? undefined : new ServerAudit(settings.audit, settings.logger);
@@ -200,18 +204,19 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
    *
    * @internal
    */
-  async bind(address: SupportedAddress, suites: number[]): Promise<void> {
-    const native = this.#native.address({ suites, sharedMemory: address.transport === 'shm' });
+  async bind(address: Address, suites: number[]): Promise<void> {
+    const { transport } = address;
+    const native = this.#native.address({ suites, sharedMemory: transport === 'shm', tls: transport === 'tls' });
     const acceptor = await openAcceptor(
       address,
       (connection) => this.#accept(connection, address, native),
       (error) => this.#log('error', 'accept-failed', error.message, address.text, error),
-      this.#settings.access,
+      { access: this.#settings.access, tls: this.#tls, tlsTimeout: this.#settings.handshakeTimeout },
     );
     this.#acceptors.push(acceptor);
   }
 
-  #accept(connection: RawConnection, address: SupportedAddress, native: NativeAddress): void {
+  #accept(connection: RawConnection, address: Address, native: NativeAddress): void {
     this.#counts.accepted += 1;
     const refusal = this.#refusal(connection);
     if (refusal !== undefined) {
@@ -245,7 +250,9 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
         const error =
           outcome.code === 0
             ? undefined
-            : errorFromValue(outcome.code, outcome.context, cause === undefined ? undefined : { cause });
+            : cause instanceof EipcError // of a transport, which says more than that the connection ended
+              ? cause
+              : errorFromValue(outcome.code, outcome.context, cause === undefined ? undefined : { cause });
         const text = `the handshake with ${connection.from} failed`;
         this.#log('warn', 'handshake-failed', text, address.text, error);
         this.#audit?.refused('session.refuse', '', `${text}, at ${address.text}`, error);
@@ -284,9 +291,10 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
       queueMicrotask(() => link.close(CLOSE_REASON.shutdown));
       return;
     }
-    const { serviceId, protocol, sessionId } = endpoint.peer;
+    const { serviceId, protocol, sessionId, tls } = endpoint.peer;
+    const inside = tls === undefined ? '' : ` inside ${tls.protocol} (${tls.cipher})`;
     this.#audit?.opened(endpoint.peer, keyId);
-    this.#log('info', 'connected', `'${serviceId}' connected`, endpoint.remoteAddress, undefined, serviceId);
+    this.#log('info', 'connected', `'${serviceId}' connected${inside}`, endpoint.remoteAddress, undefined, serviceId);
     if (protocol === 1) {
       const how = sessionId === '' ? 'by MAC only' : 'by challenge';
       const text = `'${serviceId}' speaks v1 (${how}): no encryption, no keys of the session's own`;
@@ -328,7 +336,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
 }
 
 /** Services of v1 are served at every address that is not shared memory; there has to be one. */
-function checkV1Addresses(addresses: readonly SupportedAddress[], { v1, dangerousPlaintext }: ServerSettings): void {
+function checkV1Addresses(addresses: readonly Address[], { v1, dangerousPlaintext }: ServerSettings): void {
   if (v1 === undefined) return;
   const streams = addresses.filter((address) => address.transport !== 'shm');
   for (const address of streams.length > 0 ? streams : addresses) checkV1Address(address, dangerousPlaintext);

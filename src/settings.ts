@@ -97,6 +97,7 @@ const COMMON_NAMES = [
   'requestTimeout',
   'handshakeTimeout',
   'heartbeat',
+  'tls',
   'logger',
   'signal',
 ];

@@ -1,2 +1,2 @@
-// Where they meet: on another machine that would be a tls:// address.
+// Where they meet. Between machines: ../chat-tls.
 export const address = `unix:${process.cwd()}/chat.sock`;

@@ -1,6 +1,6 @@
 /**
  * The gate of a release binary: for the right machine, loadable on every system that its platform package promises, without symbols
- * for debugging, and small. Reads the file itself, because the tools that could tell know only the machine they run on.
+ * for debugging and without what only tests have, and small. Reads the file itself, because the tools that could tell know only the machine they run on.
  *
  * Usage: node scripts/platforms/check-binary.js PLATFORM FILE
  * Prints what was found and each fault on a line of its own; ends with 1 if there is one.
@@ -22,6 +22,8 @@ const LIBRARIES = {
   musl: /^libc\.so$/,
 };
 const SYMBOL_TABLE = 2;
+/** What a binary for tests contains, and the cargo feature that puts it there. */
+const TEST_MARKERS = { EIPC_KILL: 'kill-points' };
 
 /** What reads the machine from a file of each system, and the numbers of the machines there. */
 const FORMATS = {
@@ -45,6 +47,9 @@ process.exitCode = faults.length === 0 ? 0 : 1;
 
 function check() {
   const faults = file.length > SIZE_BUDGET ? [`${file.length} bytes, the budget is ${SIZE_BUDGET}`] : [];
+  for (const [marker, feature] of Object.entries(TEST_MARKERS))
+    if (file.includes(marker))
+      faults.push(`contains ${marker}: it was built with the feature ${feature}, which is for tests`);
   const actual = format.read(file);
   if (actual !== expected)
     return {

@@ -27,6 +27,11 @@ export function escapeText(text: string, { maxBytes = MAX_FOREIGN_BYTES }: { max
   return `${kept}…`;
 }
 
+/** Returns a value as JSON in one line, in which the same characters are escapes that every reader of JSON undoes. */
+export function escapeJson(value: unknown): string {
+  return JSON.stringify(value).replace(UNSAFE, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** Escapes and quotes a foreign value for an error message, short enough to keep the message readable. */
 export function quoteValue(text: string): string {
   return `"${escapeText(text, { maxBytes: 64 })}"`;

@@ -10,7 +10,7 @@ import { dirname } from 'node:path';
 import type { AccessSettings } from '../access-settings.js';
 import { makeError, nativeError, systemCode } from '../errors.js';
 import { socketPath } from './address.js';
-import type { PathAddress, SupportedAddress } from './address.js';
+import type { Address, PathAddress } from './address.js';
 import type { RawConnection } from './open.js';
 
 /** Only its owner can connect. */
@@ -33,7 +33,7 @@ export interface SocketPlace {
  *
  * @throws RangeError naming the address and what to do
  */
-export function checkAccess(address: SupportedAddress, access: AccessSettings | undefined): void {
+export function checkAccess(address: Address, access: AccessSettings | undefined): void {
   if (access === undefined) return;
   const { transport, text } = address;
   if (transport !== 'unix' && transport !== 'shm')

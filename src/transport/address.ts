@@ -35,11 +35,12 @@ export type Address =
   | { readonly transport: 'pipe'; readonly name: string; readonly text: string }
   | { readonly transport: 'memory'; readonly name: string; readonly text: string };
 
-/** An address of a transport that this build has. */
-export type SupportedAddress = Exclude<Address, { transport: 'tls' }>;
 /** An address behind which there is the path of a socket. */
 export type PathAddress = Extract<Address, { transport: 'unix' | 'shm' }>;
 export type TcpAddress = Extract<Address, { transport: 'tcp' }>;
+export type TlsAddress = Extract<Address, { transport: 'tls' }>;
+/** An address of a port of a machine. */
+export type NetworkAddress = TcpAddress | TlsAddress;
 export type PipeAddress = Extract<Address, { transport: 'pipe' }>;
 export type MemoryAddress = Extract<Address, { transport: 'memory' }>;
 
@@ -84,16 +85,16 @@ export function parseAddress(text: string): Address {
 }
 
 /**
- * Refuses transports that this build does not have, here or anywhere: the one place that knows which.
+ * Refuses transports that this platform does not have: the one place that knows which.
  *
- * @throws RangeError for a transport that no platform has yet, TransportError for one that this platform lacks; both name those it has
+ * @throws TransportError naming those it has
  */
-export function requireSupported(address: Address): SupportedAddress {
+export function requireSupported(address: Address): Address {
   const isWindows = process.platform === 'win32';
-  const others = isWindows ? 'pipe:NAME or tcp://127.0.0.1:port' : 'shm:NAME, unix:/path or tcp://host:port';
+  const others = isWindows
+    ? 'pipe:NAME, tcp://127.0.0.1:port or tls://host:port'
+    : 'shm:NAME, unix:/path, tcp://host:port or tls://host:port';
   const { transport, text } = address;
-  if (transport === 'tls')
-    throw new RangeError(`${text}: the transport '${transport}' is not available yet in this build; use ${others}`);
   if (isWindows && (transport === 'shm' || transport === 'unix'))
     throw makeError(
       'EIPC_TRANSPORT',

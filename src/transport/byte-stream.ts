@@ -7,12 +7,16 @@
 import type { ConnectOpts, OnReadOpts, NetConnectOpts, SocketConstructorOpts } from 'node:net';
 import { connect, Socket } from 'node:net';
 
+import type { TlsChannel } from './tls-channel.js';
+
 const READ_BUFFER = 65_536;
 /** The end of what the peer sends is not the end of what it reads: who uses the stream ends the other half. */
 export const HALF_OPEN = { allowHalfOpen: true } as const;
 
 /** One end of a connected, ordered, reliable stream of bytes. Nothing is read before `start`. */
 export interface ByteStream {
+  /** What TLS has found out and agreed on, once its handshake is over; absent on a stream without TLS. */
+  readonly channel?: TlsChannel | undefined;
   /** Whether bytes can still be written. */
   readonly isWritable: boolean;
   /** Whether enough waits to be written; then `ByteReader.drained` will be called. Writing more is possible and not wanted. */
@@ -38,6 +42,8 @@ export interface ByteStream {
 
 /** How a stream speaks to its link. */
 export interface ByteReader {
+  /** The handshake of TLS is over, at an end where it was not before `start`; comes before any byte. */
+  secured?(): void;
   /** Takes bytes, which are good during this call only; answering false stops the stream until `resume`. */
   read(chunk: Uint8Array): boolean;
   /** What waited to be written is gone. */
@@ -53,15 +59,19 @@ interface Outlet {
 
 /** A byte stream over a socket of Node. */
 export class SocketStream implements ByteStream {
+  readonly channel: TlsChannel | undefined;
   readonly #socket: Socket;
   readonly #outlet: Outlet;
   #error: unknown;
 
-  private constructor(socket: Socket, outlet: Outlet) {
+  private constructor(socket: Socket, outlet: Outlet, channel?: TlsChannel) {
+    this.channel = channel;
     this.#socket = socket;
     this.#outlet = outlet;
     socket.on('error', (error) => {
       this.#error ??= error;
+      // A socket of TLS lives on after its own errors, deaf and dumb; any other is destroyed already.
+      socket.destroy();
     });
     socket.on('drain', () => outlet.reader?.drained());
     socket.on('end', () => outlet.reader?.ended(this.#error));
@@ -81,13 +91,17 @@ export class SocketStream implements ByteStream {
     return new SocketStream(new Socket(options), outlet);
   }
 
-  /** Wraps a socket that `net.Server` accepted paused. Node gives those no buffer to read into: each chunk has its own memory. */
-  static ofAccepted(socket: Socket): SocketStream {
+  /**
+   * Wraps a paused socket that `net.Server` accepted, or one of TLS. Node gives those no buffer to read into: each chunk has its own memory.
+   *
+   * @param channel - of a socket of TLS
+   */
+  static ofPaused(socket: Socket, channel?: TlsChannel): SocketStream {
     const outlet: Outlet = { reader: undefined };
     socket.on('data', (chunk: Buffer) => {
       if (outlet.reader?.read(chunk) !== true) socket.pause();
     });
-    return new SocketStream(socket, outlet);
+    return new SocketStream(socket, outlet, channel);
   }
 
   /** Begins to connect. The caller waits for the socket's `connect` or `error` before it uses the stream. */

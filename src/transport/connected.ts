@@ -17,6 +17,7 @@ export interface Excuses {
 /**
  * Resolves when a socket that is connecting is connected; otherwise destroys it.
  *
+ * @param event - what says that it is; of TLS another
  * @throws what the excuses make, and the signal's reason
  */
 export function connected(
@@ -24,12 +25,13 @@ export function connected(
   timeout: number,
   signal: AbortSignal | undefined,
   excuses: Excuses,
+  event: 'connect' | 'secureConnect' = 'connect',
 ): Promise<void> {
   return new Promise((resolve, reject) => {
     const settle = (error?: Error): void => {
       clearTimeout(timer);
       signal?.removeEventListener('abort', onAbort);
-      socket.off('connect', onConnect).off('error', onError);
+      socket.off(event, onConnect).off('error', onError);
       if (error === undefined) {
         resolve();
         return;
@@ -43,7 +45,7 @@ export function connected(
       if (signal !== undefined) settle(abortReason(signal));
     };
     const timer = setTimeout(() => settle(excuses.late()), timeout);
-    socket.once('connect', onConnect).once('error', onError);
+    socket.once(event, onConnect).once('error', onError);
     signal?.addEventListener('abort', onAbort);
   });
 }

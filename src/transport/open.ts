@@ -2,13 +2,15 @@
  * From an address to a link: the one place that knows how to reach an address, and which session goes with which transport.
  */
 import type { EipcError } from '../errors.js';
+import { makeError } from '../errors.js';
 import { ShmSession, StreamSession, threadPoller } from '../native.js';
 import type { NativeAddress, NativeClientOptions, NativeV1Client, UnixSocket } from '../native.js';
 import type { WaitStrategy } from '../options.js';
 import type { Settings } from '../settings.js';
+import type { TlsSettings } from '../tls-options.js';
 import type { AccessSettings } from '../access-settings.js';
 import { placeSocket } from './access.js';
-import type { SupportedAddress } from './address.js';
+import type { Address } from './address.js';
 import { socketPath } from './address.js';
 import type { ByteStream } from './byte-stream.js';
 import { SocketStream } from './byte-stream.js';
@@ -17,6 +19,7 @@ import { connectPipe, listenPipe } from './pipe.js';
 import { ShmLink } from './shm.js';
 import { StreamLink } from './stream.js';
 import { connectTcp, listenTcp } from './tcp.js';
+import { connectTls, listenTls } from './tls.js';
 import type { Credentials, Link, LinkObserver, PeerTransport } from './transport.js';
 import { connectUnix, UnixAcceptor } from './unix.js';
 
@@ -49,22 +52,36 @@ export interface Acceptor {
   close(): void;
 }
 
+/** What listening needs of some transports. */
+export interface AcceptorOptions {
+  /** Who may connect, where the kernel says who does. */
+  readonly access?: AccessSettings | undefined;
+  /** Certificates, for TLS. */
+  readonly tls?: TlsSettings | undefined;
+  /** Milliseconds for the handshake of TLS. */
+  readonly tlsTimeout?: number;
+}
+
 const WAIT_NUMBERS: Readonly<Record<WaitStrategy, number>> = { adaptive: 0, park: 1, poll: 2 };
 
 /**
  * Connects to an address within the time.
  *
+ * @param tls - for an address of TLS
  * @throws TransportError naming the address and the remedy, TimeoutError, RangeError for port 0, and the signal's reason
  */
 export async function openConnection(
-  address: SupportedAddress,
+  address: Address,
   timeout: number,
   signal: AbortSignal | undefined,
+  tls?: TlsSettings,
 ): Promise<RawConnection> {
   signal?.throwIfAborted();
   switch (address.transport) {
     case 'tcp':
       return connectTcp(address, timeout, signal);
+    case 'tls':
+      return connectTls(address, required(tls, address), timeout, signal);
     case 'pipe':
       return connectPipe(address, timeout, signal);
     case 'memory':
@@ -80,14 +97,16 @@ export async function openConnection(
  * @throws TransportError `EIPC_ADDRESS_IN_USE` when another server listens there, otherwise naming the remedy
  */
 export async function openAcceptor(
-  address: SupportedAddress,
+  address: Address,
   onConnection: (connection: RawConnection) => void,
   onError: (error: EipcError) => void,
-  access?: AccessSettings,
+  { access, tls, tlsTimeout = 0 }: AcceptorOptions = {},
 ): Promise<Acceptor> {
   switch (address.transport) {
     case 'tcp':
       return listenTcp(address, onConnection, onError);
+    case 'tls':
+      return listenTls(address, required(tls, address), tlsTimeout, onConnection, onError);
     case 'pipe':
       return listenPipe(address, onConnection, onError);
     case 'memory':
@@ -100,7 +119,7 @@ export async function openAcceptor(
 /** Starts the client's side of a handshake over a connection, which the link then owns. */
 export function startClientLink(
   connection: RawConnection,
-  address: SupportedAddress,
+  address: Address,
   options: ClientHandshake,
   settings: Settings,
   observer: LinkObserver,
@@ -113,13 +132,14 @@ export function startClientLink(
       ShmSession.client(threadPoller(), socket, options, wait, onEvent),
     );
   }
-  return startStream(connection, address.transport, StreamSession.client(options), settings, observer);
+  const session = StreamSession.client(bound(connection, options));
+  return startStream(connection, address.transport, session, settings, observer);
 }
 
 /** Starts the server's side of a handshake over a connection, which the link then owns. */
 export function startServerLink(
   connection: RawConnection,
-  address: SupportedAddress,
+  address: Address,
   native: NativeAddress,
   settings: Settings,
   observer: LinkObserver,
@@ -138,7 +158,7 @@ export function startServerLink(
  *
  * @throws RangeError naming the option
  */
-export function checkTransportOptions(address: SupportedAddress, settings: Settings, hasCapacities: boolean): void {
+export function checkTransportOptions(address: Address, settings: Settings, hasCapacities: boolean): void {
   if (address.transport === 'shm' && hasCapacities) {
     throw new RangeError(
       `${address.text}: the lanes of shm have fixed sizes in this build; leave out lanes[…].capacity`,
@@ -182,6 +202,17 @@ export function startStream(
 /** Returns the bytes of a connection that has no session. */
 export function streamOf({ carrier }: RawConnection): ByteStream {
   return isUnixSocket(carrier) ? SocketStream.ofDescriptor(carrier.takeFd()) : carrier;
+}
+
+/** Binds a client's handshake to the TLS it goes through. */
+function bound({ carrier }: RawConnection, options: NativeClientOptions): NativeClientOptions {
+  const channel = isUnixSocket(carrier) ? undefined : carrier.channel;
+  return channel === undefined ? options : { ...options, tlsExporter: channel.exporter };
+}
+
+function required(tls: TlsSettings | undefined, { text }: Address): TlsSettings {
+  if (tls === undefined) throw makeError('EIPC_INTERNAL', `${text}: nothing says whom to believe`);
+  return tls;
 }
 
 /** Tells the two apart by what they do: the addon of Windows has no class to compare with. */

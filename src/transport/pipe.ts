@@ -53,7 +53,7 @@ export async function listenPipe(
     // Left out, as everything is that would let others write: readableAll, writableAll.
     { path: requirePath(address) },
     (cause) => listenError(cause, address),
-    (socket) => onConnection(rawConnection(SocketStream.ofAccepted(socket), address)),
+    (socket) => onConnection(rawConnection(SocketStream.ofPaused(socket), address)),
     (cause) => onError(nativeError(cause, `${address.text}: a connection could not be accepted`)),
   );
   return new NetAcceptor(server, address.text);

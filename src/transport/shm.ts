@@ -8,8 +8,6 @@ import { FLAG, STATE } from '../native.js';
 import { SessionLink } from './session-link.js';
 import type { Credentials, Link, LinkObserver } from './transport.js';
 
-/** Receive calls in a row before the event loop gets its turn. */
-const MAX_CALLS = 8;
 const ALL_LANES = 15;
 const UNLIMITED = 65_536;
 
@@ -30,7 +28,7 @@ export class ShmLink extends SessionLink implements Link {
   readonly #calls: ShmCalls;
   #laneMask = ALL_LANES;
   #isReceiving = false;
-  #isContinuing = false;
+  #willLook = false;
 
   constructor(options: ShmOptions) {
     super(options.observer);
@@ -42,11 +40,15 @@ export class ShmLink extends SessionLink implements Link {
   }
 
   push(batch: Buffer, length: number): number {
-    return this.#calls.push(batch, length);
+    const taken = this.#calls.push(batch, length);
+    if (taken < 0) this.#lookLater();
+    return taken;
   }
 
   waitForSpace(lane: Priority): boolean {
-    return this.native.waitForSpace(lane);
+    const hasRoom = this.native.waitForSpace(lane);
+    if (hasRoom && this.native.state() >= STATE.closing) this.#lookLater();
+    return hasRoom;
   }
 
   // What `push` took is in the ring and visible to the peer.
@@ -100,35 +102,37 @@ export class ShmLink extends SessionLink implements Link {
     this.native.destroy(0);
   }
 
-  /** Receives until there is nothing more, or until the endpoint has enough; a flood gives the loop its turn between batches. */
+  /**
+   * Receives one batch. While there is more, native code comes back to this connection after it has looked at the others, so that nobody's
+   * flood holds up more than itself.
+   */
   #receive(): void {
     if (this.#isReceiving || this.isFinished) return;
     this.#isReceiving = true;
-    let isDone = false;
-    for (let calls = 0; !isDone && !this.isFinished; calls += 1) {
-      if (calls === MAX_CALLS) {
-        this.#continueLater();
-        break;
-      }
-      // After the end nothing new can come: what is left is bounded by the ring, and is delivered whatever room there is.
-      const isOver = this.state >= STATE.closing;
-      const mask = isOver ? ALL_LANES : (this.receiver?.laneMask() ?? ALL_LANES);
-      const room = isOver ? UNLIMITED : (this.receiver?.room(mask) ?? 1);
-      this.#laneMask = mask;
-      const flags = this.receiveBatch(room);
-      // A state that was learned just now opens the lanes for what is left.
-      if (!isOver && this.state >= STATE.closing) continue;
-      isDone = mask === 0 || (flags & (FLAG.more | FLAG.slab)) === 0;
-    }
+    const wasOver = this.state >= STATE.closing;
+    let flags = this.#receiveOnce();
+    // A state that was learned just now opens the lanes for what is left.
+    if (!wasOver && this.state >= STATE.closing && !this.isFinished) flags = this.#receiveOnce();
     this.#isReceiving = false;
-    if (isDone) this.followState();
+    if ((flags & (FLAG.more | FLAG.slab)) === 0) this.followState();
   }
 
-  #continueLater(): void {
-    if (this.#isContinuing) return;
-    this.#isContinuing = true;
+  #receiveOnce(): number {
+    // After the end nothing new can come: what is left is bounded by the ring, and is delivered whatever room there is.
+    const isOver = this.state >= STATE.closing;
+    this.#laneMask = isOver ? ALL_LANES : (this.receiver?.laneMask() ?? ALL_LANES);
+    return this.receiveBatch(isOver ? UNLIMITED : (this.receiver?.room(this.#laneMask) ?? 1));
+  }
+
+  /**
+   * Looks at the session in the next turn, after a send that failed or a wait that is over: what it met in the segment may have ended the
+   * session, of which no event of the socket tells.
+   */
+  #lookLater(): void {
+    if (this.#willLook) return;
+    this.#willLook = true;
     setImmediate(() => {
-      this.#isContinuing = false;
+      this.#willLook = false;
       this.#receive();
     });
   }

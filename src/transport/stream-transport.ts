@@ -1,7 +1,7 @@
 /**
- * The transports that a user can hold: `tcp()`, `unix()`, `pipe()` and `memory()`, which make connections for endpoints of v1 without a handshake, or
- * for whoever handles frames. `connect` and `listen` do not need them. (tls belongs here too; shared memory does not: it carries
- * EIPC/2 only.)
+ * The transports that a user can hold: `tcp()`, `tls()`, `unix()`, `pipe()` and `memory()`, which make connections for endpoints of v1 without a
+ * handshake, or for whoever handles frames. `connect` and `listen` do not need them. (Shared memory does not belong here: it carries EIPC/2
+ * only.)
  */
 import { duration } from '../check.js';
 import { abortReason, DeadlineWheel, Wait } from '../deadlines.js';
@@ -9,17 +9,20 @@ import type { EipcError } from '../errors.js';
 import { makeError } from '../errors.js';
 import type { WaitOptions } from '../options.js';
 import { Queue } from '../queue.js';
-import type { SupportedAddress } from './address.js';
+import type { TlsOptions } from '../tls-options.js';
+import { tlsClientSettings, tlsServerSettings, tlsSettings } from '../tls-options.js';
+import type { Address } from './address.js';
 import { parseAddress, requireSupported } from './address.js';
 import type { Connection, Transport } from './connection.js';
 import { isRefusedUser } from './access.js';
 import { openAcceptor, openConnection } from './open.js';
 import type { Acceptor, RawConnection } from './open.js';
 import { StreamConnection } from './stream-connection.js';
+import { AcceptedTlsStream } from './tls-server.js';
 
-/** Milliseconds to connect, unless told otherwise. */
+/** Milliseconds to connect, unless told otherwise; for those who connect here, to do the handshake of TLS. */
 const DIAL_TIMEOUT = 10_000;
-/** Connections that wait to be accepted here; beyond, new ones are closed. */
+/** Connections that wait to be accepted here; beyond, new ones are closed. As many may be in the handshake of TLS; beyond, the oldest is closed. */
 const MAX_WAITING = 64;
 
 class AcceptWait extends Wait<Connection> {
@@ -31,6 +34,16 @@ class AcceptWait extends Wait<Connection> {
 /** Makes TCP connections, for addresses such as `tcp://127.0.0.1:9090`. Nothing on them is encrypted. */
 export function tcp(): Transport {
   return new StreamTransport('tcp');
+}
+
+/**
+ * Makes TLS connections, for addresses such as `tls://eai.example:9443`. What it accepts has passed the handshake and what `options` demand of a
+ * certificate; who does not, never shows. The frames of v1 know nothing of the TLS around them (docs/tls.md).
+ *
+ * @param options - of a server where it listens, of a client where it dials; checked there
+ */
+export function tls(options: TlsOptions = {}): Transport {
+  return new StreamTransport('tls', options);
 }
 
 /** Makes connections over Unix sockets, for addresses such as `unix:/run/eai.sock`. Other users are not accepted. */
@@ -51,6 +64,9 @@ export function memory(): Transport {
 /** Connections over byte streams. */
 class StreamTransport implements Transport {
   readonly #name: StreamTransportName;
+  readonly #tls: TlsOptions | undefined;
+  /** In the handshake of TLS, the oldest first. */
+  readonly #handshaking = new Set<RawConnection>();
   readonly #acceptors: Acceptor[] = [];
   readonly #queue = new Queue<Connection>();
   readonly #waiting = new Queue<AcceptWait>();
@@ -58,19 +74,23 @@ class StreamTransport implements Transport {
   #failure: EipcError | undefined;
   #isClosed = false;
 
-  constructor(name: StreamTransportName) {
+  constructor(name: StreamTransportName, tls?: TlsOptions) {
     this.#name = name;
+    this.#tls = tls;
   }
 
   async listen(address: string): Promise<string> {
     if (this.#isClosed) throw this.#closedError();
+    const parsed = this.#parse(address);
+    const settings = tlsSettings(this.#tls, [parsed], tlsServerSettings);
     const acceptor = await openAcceptor(
-      this.#parse(address),
+      parsed,
       (connection) => this.#arrived(connection),
       (error) => {
         this.#failure = error;
         this.#next()?.fail(error);
       },
+      { tls: settings, tlsTimeout: DIAL_TIMEOUT },
     );
     this.#acceptors.push(acceptor);
     if (this.#isClosed) acceptor.close();
@@ -79,7 +99,9 @@ class StreamTransport implements Transport {
 
   async dial(address: string, options: WaitOptions = {}): Promise<Connection> {
     const timeout = duration('timeout', options.timeout ?? DIAL_TIMEOUT);
-    return new StreamConnection(await openConnection(this.#parse(address), timeout, options.signal), this.#name);
+    const parsed = this.#parse(address);
+    const settings = tlsSettings(this.#tls, [parsed], tlsClientSettings);
+    return new StreamConnection(await openConnection(parsed, timeout, options.signal, settings), this.#name);
   }
 
   accept(options: WaitOptions = {}): Promise<Connection> {
@@ -106,11 +128,12 @@ class StreamTransport implements Transport {
     for (let wait = this.#next(); wait !== undefined; wait = this.#next()) wait.fail(this.#closedError());
     for (let connection = this.#queue.shift(); connection !== undefined; connection = this.#queue.shift())
       void connection.close();
+    for (const raw of this.#handshaking) raw.close();
     this.#wheel.clear();
     return Promise.resolve();
   }
 
-  #parse(address: string): SupportedAddress {
+  #parse(address: string): Address {
     const parsed = parseAddress(address);
     if (parsed.transport !== this.#name)
       throw new RangeError(`${parsed.text} is no address of ${this.#name}(); use the transport of its scheme`);
@@ -120,8 +143,30 @@ class StreamTransport implements Transport {
   #arrived(raw: RawConnection): void {
     if (this.#isClosed || isRefusedUser(raw, undefined)) {
       raw.close();
-      return;
+    } else if (raw.carrier instanceof AcceptedTlsStream) {
+      this.#secure(raw, raw.carrier);
+    } else {
+      this.#offer(raw);
     }
+  }
+
+  /** Who has not finished makes room for who comes: an honest handshake is over in milliseconds. */
+  #secure(raw: RawConnection, stream: AcceptedTlsStream): void {
+    const [oldest] = this.#handshaking;
+    if (this.#handshaking.size >= MAX_WAITING) oldest?.close();
+    this.#handshaking.add(raw);
+    const leave = (isGood: boolean): void => {
+      this.#handshaking.delete(raw);
+      if (isGood && !this.#isClosed) this.#offer(raw);
+      else raw.close();
+    };
+    stream.secured().then(
+      () => leave(true),
+      () => leave(false),
+    );
+  }
+
+  #offer(raw: RawConnection): void {
     const connection = new StreamConnection(raw, this.#name);
     const wait = this.#next();
     if (wait !== undefined) wait.settle(connection);
@@ -141,4 +186,4 @@ class StreamTransport implements Transport {
   }
 }
 
-type StreamTransportName = 'tcp' | 'unix' | 'pipe' | 'memory';
+type StreamTransportName = 'tcp' | 'tls' | 'unix' | 'pipe' | 'memory';

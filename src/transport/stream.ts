@@ -3,7 +3,7 @@
  * lane. Records are sealed when they are written, priority 0 first; while the stream has enough, nothing more is sealed, so that a later
  * priority 0 still goes ahead. Queues are flushed in a microtask: one write a tick.
  *
- * Where the stream comes from is the business of `unix.ts`, `tcp.ts`, `pipe.ts` and `memory.ts`.
+ * Where the stream comes from is the business of `unix.ts`, `tcp.ts`, `tls.ts`, `pipe.ts` and `memory.ts`.
  */
 import type { Priority } from '../message.js';
 import type { Outcome, Poller, StreamCalls, StreamSession } from '../native.js';
@@ -12,6 +12,7 @@ import { RECORD, stamp } from '../outgoing.js';
 import { Queue } from '../queue.js';
 import type { ByteReader, ByteStream } from './byte-stream.js';
 import { SessionLink } from './session-link.js';
+import type { TlsStatus } from './tls-channel.js';
 import type { Credentials, Link, LinkObserver, PeerTransport, Unsent } from './transport.js';
 
 /** Size of a chunk of queued records, and of what is sealed before the stream is asked again. */
@@ -107,6 +108,10 @@ export class StreamLink extends SessionLink implements Link {
     this.transmit();
     const timeout = this.native.timeoutMs();
     if (timeout >= 0) this.arm(timeout);
+  }
+
+  get tls(): TlsStatus | undefined {
+    return this.#stream.channel?.status;
   }
 
   push(batch: Buffer, length: number): number {
@@ -313,6 +318,7 @@ export class StreamLink extends SessionLink implements Link {
 
   #reader(): ByteReader {
     return {
+      secured: () => this.#bindTls(),
       read: (chunk) => this.#onRead(chunk),
       drained: () => this.#flush(),
       ended: (error) => {
@@ -320,6 +326,12 @@ export class StreamLink extends SessionLink implements Link {
         this.#onEnd();
       },
     };
+  }
+
+  /** The session of a server that accepts TLS reads nothing before this. */
+  #bindTls(): void {
+    const { channel } = this.#stream;
+    if (channel !== undefined) this.native.bindTls(channel.exporter);
   }
 
   /** Takes what was read; false stops the stream until everything of it is delivered. */

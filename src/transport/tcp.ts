@@ -4,14 +4,16 @@
  */
 import type { LookupAddress } from 'node:dns';
 import type { LookupFunction, Socket, TcpSocketConnectOpts } from 'node:net';
-import { createServer, isIPv6 } from 'node:net';
+import { connect, createServer, isIPv6 } from 'node:net';
 
 import type { EipcError } from '../errors.js';
 import { makeError, nativeError, systemCode } from '../errors.js';
-import type { TcpAddress } from './address.js';
+import type { NetworkAddress, TcpAddress, TlsAddress } from './address.js';
 import { hostAndPort } from './address.js';
+import type { ByteStream } from './byte-stream.js';
 import { HALF_OPEN, SocketStream } from './byte-stream.js';
 import { connected } from './connected.js';
+import type { Excuses } from './connected.js';
 import { NetAcceptor, startListening } from './net-acceptor.js';
 import type { Acceptor, RawConnection } from './open.js';
 
@@ -40,15 +42,8 @@ export async function connectTcp(
   timeout: number,
   signal: AbortSignal | undefined,
 ): Promise<RawConnection> {
-  if (address.port === 0)
-    throw new RangeError(`${address.text}: port 0 is for listening; connect to the port that server.addresses names`);
-  const options: TcpSocketConnectOpts = { host: address.host, port: address.port, ...SOCKET_OPTIONS };
-  if (address.host === 'localhost') options.lookup = lookupLocalhost;
-  const { stream, socket } = SocketStream.connecting(options);
-  await connected(socket, timeout, signal, {
-    failed: (cause) => connectError(cause, address),
-    late: () => lateError(address, timeout),
-  });
+  const { stream, socket } = SocketStream.connecting(connectOptions(address));
+  await connected(socket, timeout, signal, excusesOf(address, timeout));
   return {
     carrier: stream,
     credentials: undefined,
@@ -59,28 +54,43 @@ export async function connectTcp(
   };
 }
 
+/** Connects a socket for TLS to take over. It is paused. */
+export async function connectSocket(
+  address: TlsAddress,
+  timeout: number,
+  signal: AbortSignal | undefined,
+): Promise<Socket> {
+  const socket = connect({ ...connectOptions(address), ...HALF_OPEN }).pause();
+  // What breaks it from now on is told by the end of what takes it over.
+  socket.on('error', () => {});
+  await connected(socket, timeout, signal, excusesOf(address, timeout));
+  return socket;
+}
+
 /**
  * Listens at a port. `localhost` is 127.0.0.1; a name is bound at the first address it has.
  *
+ * @param carry - makes the stream of an accepted socket, which is paused
  * @throws TransportError `EIPC_ADDRESS_IN_USE` when the port is taken, otherwise naming the remedy
  */
 export async function listenTcp(
-  address: TcpAddress,
+  address: NetworkAddress,
   onConnection: (connection: RawConnection) => void,
   onError: (error: EipcError) => void,
+  carry: Carry = (socket) => SocketStream.ofPaused(socket),
 ): Promise<Acceptor> {
   const server = createServer({ ...SOCKET_OPTIONS, ...HALF_OPEN, pauseOnConnect: true });
   await startListening(
     server,
     { host: address.host === 'localhost' ? '127.0.0.1' : address.host, port: address.port, backlog: BACKLOG },
     (cause) => listenError(cause, address),
-    (socket) => accept(socket, onConnection),
+    (socket) => accept(socket, address.transport, carry, onConnection),
     (cause) => onError(nativeError(cause, `${address.text}: a connection could not be accepted`)),
   );
   const bound = server.address();
   // A string stands for a path, null for a server that does not listen: neither is one that just bound a port.
   if (bound === null || typeof bound === 'string') throw makeError('EIPC_INTERNAL', `${address.text} has no port`);
-  return new NetAcceptor(server, hostAndPort('tcp', bound.address, bound.port));
+  return new NetAcceptor(server, hostAndPort(address.transport, bound.address, bound.port));
 }
 
 /**
@@ -99,15 +109,34 @@ export function sourceOf(remoteAddress: string): string {
   return `${network.join(':')}::/64`;
 }
 
-function accept(socket: Socket, onConnection: (connection: RawConnection) => void): void {
+/** Makes the stream of a socket that was accepted. */
+type Carry = (socket: Socket, from: string) => ByteStream;
+
+function connectOptions(address: NetworkAddress): TcpSocketConnectOpts {
+  if (address.port === 0)
+    throw new RangeError(`${address.text}: port 0 is for listening; connect to the port that server.addresses names`);
+  const options: TcpSocketConnectOpts = { host: address.host, port: address.port, ...SOCKET_OPTIONS };
+  return address.host === 'localhost' ? { ...options, lookup: lookupLocalhost } : options;
+}
+
+function excusesOf(address: NetworkAddress, timeout: number): Excuses {
+  return { failed: (cause) => connectError(cause, address), late: () => lateError(address, timeout) };
+}
+
+function accept(
+  socket: Socket,
+  transport: 'tcp' | 'tls',
+  carry: Carry,
+  onConnection: (connection: RawConnection) => void,
+): void {
   const { remoteAddress, remotePort } = socket;
   // A peer that is gone already has no address; nothing it sent would be answered.
   if (remoteAddress === undefined || remotePort === undefined) {
     socket.destroy();
     return;
   }
-  const stream = SocketStream.ofAccepted(socket);
-  const from = hostAndPort('tcp', remoteAddress, remotePort);
+  const from = hostAndPort(transport, remoteAddress, remotePort);
+  const stream = carry(socket, from);
   onConnection({
     carrier: stream,
     credentials: undefined,
@@ -118,7 +147,7 @@ function accept(socket: Socket, onConnection: (connection: RawConnection) => voi
   });
 }
 
-function lateError({ text }: TcpAddress, timeout: number): EipcError {
+export function lateError({ text }: NetworkAddress, timeout: number): EipcError {
   return makeError(
     'EIPC_TIMEOUT',
     `${text} did not answer within ${Math.round(timeout)} ms; check host and port, and whether something on the way drops connections`,
@@ -130,7 +159,7 @@ const lookupLocalhost: LookupFunction = (_host, options, callback) => {
   else callback(null, '127.0.0.1', 4);
 };
 
-function connectError(cause: unknown, address: TcpAddress): EipcError {
+function connectError(cause: unknown, address: NetworkAddress): EipcError {
   const { host, text } = address;
   switch (systemCode(cause)) {
     case 'ECONNREFUSED':
@@ -167,7 +196,7 @@ function connectError(cause: unknown, address: TcpAddress): EipcError {
   }
 }
 
-function listenError(cause: unknown, address: TcpAddress): EipcError {
+function listenError(cause: unknown, address: NetworkAddress): EipcError {
   const { host, port, text } = address;
   switch (systemCode(cause)) {
     case 'EADDRINUSE':

@@ -5,6 +5,7 @@
 import type { Priority } from '../message.js';
 import type { NativeKey, Outcome, SessionInfo } from '../native.js';
 import type { TransportName } from './address.js';
+import type { TlsStatus } from './tls-channel.js';
 
 /** How a peer is reached; `custom` is a connection of the user's own making. */
 export type PeerTransport = TransportName | 'custom';
@@ -22,6 +23,8 @@ export interface Link {
   readonly transport: PeerTransport;
   /** Absent on transports where the kernel knows no peer. */
   readonly credentials: Credentials | undefined;
+  /** How TLS protects it; absent where it does not. */
+  readonly tls?: TlsStatus | undefined;
 
   /** Whether its session is one under a key. */
   usesKey(key: NativeKey): boolean;

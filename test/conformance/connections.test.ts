@@ -14,10 +14,12 @@ import {
   ServerEndpoint,
   tcp,
   TimeoutError,
+  tls,
   unix,
 } from '../../src/index.js';
 import type { ClientMacOptions, Connection, ServerMacOptions, Transport } from '../../src/index.js';
 import { pipePath } from '../../src/transport/pipe-path.js';
+import { EITHER_END } from '../helpers/certificates.js';
 import { QueueConnection } from '../helpers/queue-connection.js';
 
 const key = Buffer.from('secret-key-32bytes!!');
@@ -41,6 +43,7 @@ const WAYS: Readonly<Record<string, Join>> = {
     ? {}
     : { pipe: () => joined(pipe(), `pipe:connections-${process.pid}-${(count += 1)}`) }),
   tcp: () => joined(tcp(), 'tcp://127.0.0.1:0'),
+  tls: () => joined(tls(EITHER_END), 'tls://127.0.0.1:0'),
   memory: () => joined(memory(), `memory:connections${(count += 1)}`),
   custom: () => Promise.resolve(QueueConnection.pair()),
 };

@@ -154,8 +154,11 @@ describe('streams that are cut', () => {
         const received = server.stats().received;
         relay.stopAfter.c2s = relay.passed.c2s + length;
         await client.send({ type: 'chat', payload: 'x'.repeat(1_000) });
-        await expect(server.receive({ timeout: 5_000 })).rejects.toBeInstanceOf(PeerDownError);
-        expect((await server.closed).error?.code).toMatch(/^EIPC_(?:FRAME_)?TRUNCATED$/);
+        const ended = await server.receive({ timeout: 5_000 }).catch((error: unknown) => error);
+        // Of TLS the half of a record never shows, nor whether it was ended or cut: v1 has nothing else to tell the two apart by.
+        const looksWhole = scene.protocol === 1 && scene.transport === 'tls';
+        expect(ended).toBeInstanceOf(looksWhole ? ClosedError : PeerDownError);
+        expect((ended as EipcError).code).toMatch(looksWhole ? /^EIPC_CLOSED_BY_PEER$/ : /^EIPC_(?:FRAME_)?TRUNCATED$/);
         // For the client of v1 it is an end between two frames, unless something of its own was on the way.
         const codes = scene.protocol === 1 ? ['EIPC_TRUNCATED', 'EIPC_CLOSED_BY_PEER'] : ['EIPC_TRUNCATED'];
         expect(codes).toContain((await client.closed).code);

@@ -2,7 +2,14 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
-import { CapabilityError, TimeoutError } from '../../src/index.js';
+import {
+  CapabilityError,
+  ChatRequestEvent,
+  ChatResponseEvent,
+  CompleteRequestEvent,
+  CompleteResponseEvent,
+  TimeoutError,
+} from '../../src/index.js';
 import type { Priority } from '../../src/index.js';
 import { overEveryTransport } from '../helpers/scene.js';
 
@@ -118,8 +125,11 @@ describe('messages', () => {
       const hasKernelPeer = transport === 'shm' || transport === 'unix';
       expect(server.peer.pid).toBe(hasKernelPeer ? process.pid : undefined);
       expect(server.peer.uid).toBe(hasKernelPeer ? process.getuid?.() : undefined);
-      if (transport === 'tcp') {
-        expect(listening.addresses[0]).toMatch(/^tcp:\/\/(?:127\.0\.0\.1|\[::1\]):[1-9]\d*$/);
+      expect([client.peer.tls?.authorized, server.peer.tls?.authorized]).toEqual(
+        transport === 'tls' ? [true, true] : [undefined, undefined],
+      );
+      if (transport === 'tcp' || transport === 'tls') {
+        expect(listening.addresses[0]).toMatch(/^(?:tcp|tls):\/\/(?:127\.0\.0\.1|\[::1\]):[1-9]\d*$/);
         // The client's own port, on the same machine.
         expect(server.remoteAddress.replace(/\d+$/, '')).toBe(listening.addresses[0]?.replace(/\d+$/, ''));
         expect(server.remoteAddress).not.toBe(listening.addresses[0]);
@@ -148,6 +158,31 @@ describe('messages', () => {
       aborted.abort(new Error('enough'));
       await expect(waiting).rejects.toThrow('enough');
       expect(await client.ping()).toBeGreaterThan(0);
+    });
+
+    it('of a conversation are answered in kind, by schemas of both sides', async () => {
+      const server = await scene.serve();
+      server.router
+        ?.handle('chat', { schema: ChatRequestEvent }, ({ payload: { prompt } }) =>
+          ChatResponseEvent.create({ response: `you said ${prompt}`, tokens_used: 3 }),
+        )
+        .handle('complete', { schema: CompleteRequestEvent }, async ({ payload: { prompt } }) => {
+          await new Promise((resolve) => setImmediate(resolve));
+          return CompleteResponseEvent.create({ completion: `${prompt} upon a time` });
+        });
+      const client = await scene.dial(server);
+      const turn = await client.request({ type: 'chat', payload: ChatRequestEvent.create({ prompt: 'hello' }) });
+      expect([turn.type, turn.priority]).toEqual(['chat', 1]);
+      expect(ChatResponseEvent.parse(turn.payload)).toEqual({ response: 'you said hello', tokens_used: 3 });
+      const rest = await client.request({ type: 'complete', payload: CompleteRequestEvent.create({ prompt: 'once' }) });
+      expect(rest.type).toBe('complete');
+      expect(CompleteResponseEvent.parse(rest.payload)).toEqual({ completion: 'once upon a time' });
+      // What went wrong is an ack, whatever was asked.
+      await expect(client.request({ type: 'chat', payload: { prompt: 7 } })).rejects.toMatchObject({
+        code: 'EIPC_BAD_PAYLOAD',
+        remote: true,
+        reply: expect.objectContaining({ type: 'ack' }) as object,
+      });
     });
 
     it('that ask are answered each with its own answer, however many there are at once', async () => {

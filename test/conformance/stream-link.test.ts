@@ -4,22 +4,12 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
 import type { Message } from '../../src/index.js';
-import { Key } from '../../src/index.js';
-import { ClientEndpoint } from '../../src/client.js';
-import type { Endpoint, EndpointSetup } from '../../src/endpoint.js';
-import { nativeKey } from '../../src/key.js';
-import { NativeServer, StreamSession } from '../../src/native.js';
-import type { Outcome } from '../../src/native.js';
-import { connectSettings } from '../../src/settings.js';
 import { ServerEndpoint } from '../../src/server.js';
-import type { ByteReader, ByteStream } from '../../src/transport/byte-stream.js';
+import type { ByteReader } from '../../src/transport/byte-stream.js';
 import { memoryPair } from '../../src/transport/memory.js';
-import { StreamLink } from '../../src/transport/stream.js';
-import type { LinkObserver } from '../../src/transport/transport.js';
+import { join, opened, serverSession } from '../helpers/joined-links.js';
 import { Dice } from '../helpers/scene.js';
 
-const key = nativeKey(Key.fromBytes(randomBytes(32)), 2);
-const SETTINGS = connectSettings({ serviceId: 'eni', key: new Uint8Array(32).fill(200) });
 /** Length prefix, preamble, SecHdr: where the first cuts fall. */
 const HEADER = 44;
 
@@ -55,83 +45,6 @@ function alternate(other: Cut): Cut {
 function random(seed: number, most: number): Cut {
   const dice = new Dice(seed);
   return () => 1 + dice.below(most);
-}
-
-const RULES = {
-  anyTimestamp: false,
-  anySource: false,
-  sessionIdWhenPresent: false,
-  ackHandshake: false,
-  window: 128,
-};
-
-/** A server that serves both protocols: the client's first frame says which. */
-function serverSession(macOnly = false): StreamSession {
-  const services = [{ id: 'eni', keys: [key], capabilities: [] }];
-  const server = new NativeServer({
-    serverId: 'eipc',
-    services,
-    v1: { services, macOnly, ttlMs: 0, rules: RULES },
-    ttlMs: 0,
-    handshakeTimeout: 10_000,
-    allowPskOnly: false,
-  });
-  return StreamSession.server(server.address({ suites: [1], sharedMemory: false }));
-}
-
-const CLIENTS: Readonly<Record<string, () => StreamSession>> = {
-  'EIPC/2': () =>
-    StreamSession.client({
-      serviceId: 'eni',
-      key,
-      suites: [1],
-      handshakeTimeout: 10_000,
-      maxSegment: 0,
-      pskOnly: false,
-    }),
-  v1: () => StreamSession.v1Client({ serviceId: 'eni', key, handshakeTimeout: 10_000, rules: RULES }),
-};
-
-type Speech = keyof typeof CLIENTS;
-
-/** Runs a handshake between two streams. */
-async function join(
-  clientStream: ByteStream,
-  serverStream: ByteStream,
-  speech: Speech = 'EIPC/2',
-): Promise<[ClientEndpoint, ServerEndpoint]> {
-  const client = CLIENTS[speech]?.();
-  if (client === undefined) throw new Error(speech);
-  return Promise.all([
-    opened(clientStream, client, ClientEndpoint),
-    opened(serverStream, serverSession(), ServerEndpoint),
-  ]);
-}
-
-function opened<E extends Endpoint>(
-  stream: ByteStream,
-  session: StreamSession,
-  Type: { of(setup: EndpointSetup): E },
-): Promise<E> {
-  return new Promise((resolve, reject) => {
-    const observer: LinkObserver = {
-      recognised() {},
-      opened(link, info) {
-        const setup = { link, session: info, settings: SETTINGS, address: 'memory:test', onClosed: () => {} };
-        resolve(Type.of(setup));
-      },
-      failed: (outcome: Outcome) => reject(new Error(`handshake failed: ${outcome.code} ${outcome.context}`)),
-    };
-    new StreamLink({
-      transport: 'memory',
-      stream,
-      session,
-      credentials: undefined,
-      capacities: SETTINGS.lanes.map((lane) => lane.capacity),
-      poller: undefined,
-      observer,
-    });
-  });
 }
 
 describe.each(['EIPC/2', 'v1'])('a stream link of %s', (speech) => {

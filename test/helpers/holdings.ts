@@ -1,4 +1,4 @@
-/** What this process holds of the operating system, for tests that look for leaks. */
+/** What a process holds of the operating system, for tests that look for leaks. */
 import { readFileSync, readdirSync } from 'node:fs';
 
 export interface Holdings {
@@ -8,18 +8,18 @@ export interface Holdings {
   readonly threads: number;
 }
 
-export function holdings(): Holdings {
-  const maps = readFileSync('/proc/self/maps', 'utf8');
+export function holdings(pid: number | 'self' = 'self'): Holdings {
+  const maps = readFileSync(`/proc/${pid}/maps`, 'utf8');
   return {
-    descriptors: readdirSync('/proc/self/fd').length,
+    descriptors: readdirSync(`/proc/${pid}/fd`).length,
     segments: maps.split('\n').filter((line) => line.includes('memfd:eipc')).length,
-    threads: readdirSync('/proc/self/task').length,
+    threads: readdirSync(`/proc/${pid}/task`).length,
   };
 }
 
 /** What there is more of than before. Less is no leak: something of earlier may have been on its way out. */
-export function grownSince(before: Holdings): string[] {
-  const now = holdings();
+export function grownSince(before: Holdings, pid: number | 'self' = 'self'): string[] {
+  const now = holdings(pid);
   const names = ['descriptors', 'segments', 'threads'] as const;
   return names.filter((name) => now[name] > before[name]).map((name) => `${name}: ${before[name]} → ${now[name]}`);
 }

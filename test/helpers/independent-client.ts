@@ -1,5 +1,5 @@
 /**
- * An EIPC/2 client over a Unix socket, written from the text of docs/wire.md alone (see independent-preamble.ts).
+ * An EIPC/2 client over a Unix socket, or any other, written from the text of docs/wire.md alone (see independent-preamble.ts).
  * It is honest by default and strict in what it takes; its hooks let a test lie about one thing at a time.
  * Frames are read in order of arrival by whoever asks next; every wait has a deadline.
  */
@@ -93,6 +93,11 @@ export class IndependentClient {
       }),
       'connect',
     );
+    return new IndependentClient(socket, options);
+  }
+
+  /** Speaks on a socket that is connected; sends nothing yet. */
+  static on(socket: Socket, options: ClientOptions): IndependentClient {
     return new IndependentClient(socket, options);
   }
 

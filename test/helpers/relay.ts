@@ -2,7 +2,7 @@
  * Stands between a client and a server on any stream transport, passes bytes on in pieces of any size, and cuts the connection where it is
  * told to. It has no key.
  */
-import type { SupportedAddress } from '../../src/transport/address.js';
+import type { Address } from '../../src/transport/address.js';
 import { parseAddress, requireSupported } from '../../src/transport/address.js';
 import type { ByteStream } from '../../src/transport/byte-stream.js';
 import type { RawConnection } from '../../src/transport/open.js';
@@ -32,18 +32,18 @@ export class Relay {
     this.#shape = shape;
   }
 
-  /** Listens at `from`, a fresh address, for connections to `to`. */
+  /** Listens at `from`, a fresh address, for connections to `to`. Of TLS it passes on the records, as anybody on the way can. */
   static async listen(from: string, to: string, shape: RelayShape = {}): Promise<Relay> {
-    const target = requireSupported(parseAddress(to));
+    const target = requireSupported(parseAddress(beneathTls(to)));
     const made: { relay?: Relay } = {};
     const acceptor = await openAcceptor(
-      requireSupported(parseAddress(from)),
+      requireSupported(parseAddress(beneathTls(from))),
       (connection) => void made.relay?.join(connection, target),
       (error) => {
         throw error;
       },
     );
-    const relay = new Relay(acceptor.address, shape);
+    const relay = new Relay(acceptor.address.replace(/^\w+/, from.split(':')[0] ?? ''), shape);
     made.relay = relay;
     relay.#stop = () => acceptor.close();
     return relay;
@@ -60,7 +60,7 @@ export class Relay {
     return Promise.resolve();
   }
 
-  private async join(connection: RawConnection, target: SupportedAddress): Promise<void> {
+  private async join(connection: RawConnection, target: Address): Promise<void> {
     const client = streamOf(connection);
     this.#streams.push(client);
     let server;
@@ -114,4 +114,9 @@ export class Relay {
       },
     });
   }
+}
+
+/** Returns the address of the TCP that a `tls://` address is carried by; any other as it is. */
+export function beneathTls(address: string): string {
+  return address.replace(/^tls:/, 'tcp:');
 }

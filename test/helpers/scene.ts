@@ -9,6 +9,7 @@ import { setImmediate } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect } from 'vitest';
 
 import { connect, Key, listen } from '../../src/index.js';
+import { EITHER_END } from './certificates.js';
 import type {
   ClientEndpoint,
   CloseOptions,
@@ -37,6 +38,21 @@ const interfaces = Object.values(networkInterfaces()).flat();
 
 const hasUnixSockets = process.platform !== 'win32';
 
+/** Where there are none, the project `pipes` has a stand-in for them. */
+const PIPES: readonly Way[] =
+  pipePath('eai') === undefined
+    ? []
+    : [
+        {
+          name: 'pipe',
+          transport: 'pipe',
+          isStream: true,
+          isHere: true,
+          // The name of the folder is this scene's alone, too.
+          address: (folder, n) => `pipe:${basename(folder).toLowerCase()}-${n}`,
+        },
+      ];
+
 const WAYS: readonly Way[] = [
   {
     name: 'shm',
@@ -60,14 +76,8 @@ const WAYS: readonly Way[] = [
     isHere: interfaces.some((one) => one?.address === '::1'),
     address: () => 'tcp://[::1]:0',
   },
-  {
-    name: 'pipe',
-    transport: 'pipe',
-    isStream: true,
-    isHere: pipePath('eai') !== undefined,
-    // The name of the folder is this scene's alone, too.
-    address: (folder, n) => `pipe:${basename(folder).toLowerCase()}-${n}`,
-  },
+  { name: 'tls', transport: 'tls', isStream: true, isHere: true, address: () => 'tls://127.0.0.1:0' },
+  ...PIPES,
   { name: 'memory', transport: 'memory', isStream: true, isHere: true, address: (_, n) => `memory:s${n}` },
 ];
 
@@ -86,7 +96,7 @@ const V1: readonly Speech[] = [
 /** The one way that is to be tried. */
 const ONLY = process.env['EIPC_TEST_WAY'];
 /** Where v1 is tried: one of each kind of stream is enough. */
-const WAYS_OF_V1 = new Set(['unix', 'tcp (IPv4)', 'pipe', 'memory']);
+const WAYS_OF_V1 = new Set(['unix', 'tcp (IPv4)', 'tls', 'pipe', 'memory']);
 
 /** A server's end and a client's end of one connection. */
 export interface Pair {
@@ -143,10 +153,18 @@ export class Scene {
     return one;
   }
 
-  /** What the options of either end say about what is spoken. */
-  get speech(): Pick<ConnectOptions, 'protocol' | 'auth'> {
+  /** What the options of either end say about what is spoken, and `trust`. */
+  get speech(): Pick<ConnectOptions, 'protocol' | 'auth' | 'tls'> {
     const { protocol, auth } = this.#speech;
-    return protocol === 2 ? {} : { protocol, ...(auth === undefined ? {} : { auth }) };
+    return {
+      ...(protocol === 2 ? {} : { protocol, ...(auth === undefined ? {} : { auth }) }),
+      ...this.trust,
+    };
+  }
+
+  /** What the options of either end say about whom to believe. */
+  get trust(): Pick<ConnectOptions, 'tls'> {
+    return this.transport === 'tls' ? { tls: EITHER_END } : {};
   }
 
   async serve(options: Partial<ListenOptions> = {}): Promise<Server> {
@@ -204,7 +222,7 @@ export function addressOf(server: Server): string {
 }
 
 /** Sends until the lane stays full: the peer's buffers are full as well. Returns how many were accepted. */
-export async function fill(client: ClientEndpoint, message: Outgoing): Promise<number> {
+export async function fill(client: ClientEndpoint | ServerEndpoint, message: Outgoing): Promise<number> {
   let accepted = 0;
   for (let refused = 0; refused < 50;) {
     if (client.trySend(message)) {

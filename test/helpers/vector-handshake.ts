@@ -92,7 +92,7 @@ export function addressOf(setup: Setup, { NativeKey, NativeServer }: NativeClass
     handshakeTimeout: HANDSHAKE_TIMEOUT,
     allowPskOnly: setup.isPskOnly,
   });
-  return server.address({ suites: [setup.suite], sharedMemory: true });
+  return server.address({ suites: [setup.suite], sharedMemory: true, tls: false });
 }
 
 /** One side. */

@@ -2,7 +2,7 @@
  * The attacker here is the kernel: SIGKILL takes one side away at any instant. The survivor must learn it from the operating system, have
  * everything that was sent before, in order and unharmed, and keep nothing of the dead connection.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
@@ -13,9 +13,10 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { Key, PeerDownError, connect, listen } from '../../src/index.js';
-import type { ClientEndpoint, Message, ServerEndpoint } from '../../src/index.js';
+import type { ClientEndpoint, ServerEndpoint } from '../../src/index.js';
 import { grownSince, holdings } from '../helpers/holdings.js';
 import type { Holdings } from '../helpers/holdings.js';
+import { counterOf } from './fixtures/numbered.js';
 
 const PEER = fileURLToPath(new URL('fixtures/peer.js', import.meta.url));
 const ENOUGH = 500;
@@ -45,13 +46,6 @@ async function start(role: 'listen' | 'connect', address: string, word: string):
   throw new Error(`the peer ended before it said ${word}`);
 }
 
-function counterOf(message: Message): number {
-  const bytes = Buffer.from(message.payload as Uint8Array);
-  expect(bytes.length).toBe(36);
-  expect(bytes.subarray(4)).toEqual(createHash('sha256').update(bytes.subarray(0, 4)).digest());
-  return bytes.readUInt32BE(0);
-}
-
 /** Takes messages from a flooding peer, kills it after `ENOUGH` of them, and checks what the survivor must see. */
 async function survive(
   endpoint: ClientEndpoint | ServerEndpoint,
@@ -61,7 +55,7 @@ async function survive(
   let last = 0;
   const drained = (async () => {
     for await (const message of endpoint) {
-      expect(counterOf(message)).toBe(last + 1);
+      expect(counterOf(message.bytes)).toBe(last + 1);
       last += 1;
       if (last === ENOUGH) child.kill('SIGKILL');
     }

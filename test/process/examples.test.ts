@@ -115,6 +115,33 @@ describe('chat', () => {
   });
 });
 
+describe('chat over tls', () => {
+  it('is between who has the keys, by a certificate that the server makes and the client knows by its fingerprint', async () => {
+    const server = new Program('chat-tls/server.js');
+    await server.says(/client\.js alice tls:\/\/127\.0\.0\.1:\d+ [0-9a-f]{64}\n/);
+    const [, address = '', fingerprint = ''] = / (tls:\S+) (\S+)/.exec(server.said) ?? [];
+    const [alice, bob] = ['alice', 'bob'].map((name) => new Program('chat-tls/client.js', name, address, fingerprint));
+    if (alice === undefined || bob === undefined) throw new Error('two are needed');
+    await Promise.all([alice.says(/you are alice, by TLSv1\.3 with TLS_/), bob.says(/you are bob/)]);
+    alice.child.stdin.write('hello bob\n');
+    await bob.says(/alice: "hello bob"/);
+    bob.child.stdin.end('hello alice\n');
+    await alice.says(/bob: "hello alice"/);
+    await bob.succeeds();
+    const deceived = new Program(
+      'chat-tls/client.js',
+      'bob',
+      address,
+      fingerprint.replace(/^./, (digit) => (digit === '0' ? '1' : '0')),
+    );
+    await deceived.says(/EIPC_IDENTITY/);
+    alice.child.stdin.end();
+    await alice.succeeds();
+    server.child.kill('SIGTERM');
+    await server.succeeds();
+  });
+});
+
 describe('what replaces', () => {
   it('messages of child_process: parent and child', async () => {
     const parent = new Program('migration/child-process/parent.js');

@@ -1,28 +1,21 @@
 /** Two packages that bring eipc each, or two versions of it: the addon is loaded from two files, and each copy works by itself. */
 import { execFile } from 'node:child_process';
-import { copyFileSync, cpSync, mkdirSync, mkdtempSync, readdirSync, realpathSync, rmSync, symlinkSync } from 'node:fs';
+import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-const root = fileURLToPath(new URL('../..', import.meta.url));
+import { copyPackage } from '../helpers/package-copy.js';
+
 const script = fileURLToPath(new URL('fixtures/two-copies.js', import.meta.url));
 let folder: string;
 let copies: string[];
 
 beforeAll(() => {
   folder = realpathSync(mkdtempSync(join(tmpdir(), 'eipc-copies-')));
-  const binaries = readdirSync(root).filter((name) => name.endsWith('.node'));
-  copies = ['one', 'two'].map((name) => {
-    const copy = join(folder, name);
-    mkdirSync(copy);
-    cpSync(join(root, 'dist'), join(copy, 'dist'), { recursive: true });
-    for (const file of ['package.json', ...binaries]) copyFileSync(join(root, file), join(copy, file));
-    symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'));
-    return copy;
-  });
+  copies = ['one', 'two'].map((name) => copyPackage(join(folder, name)));
 });
 afterAll(() => {
   rmSync(folder, { recursive: true, force: true });

@@ -25,7 +25,10 @@ interface Row {
 const PROGRAM = fileURLToPath(new URL('../../benches/flood.js', import.meta.url));
 const run = promisify(execFile);
 
-describe.each(['unix', 'tcp'])('over %s, a flood of strangers', (transport) => {
+/** What strangers do; over tls they may also stop after their first flight. */
+const ATTACKS = ['slow', 'garbage', 'wrong tags', 'replayed hellos'];
+
+describe.each(['unix', 'tcp', 'tls'])('over %s, a flood of strangers', (transport) => {
   let rows: readonly Row[];
   beforeAll(async () => {
     const arguments_ = [PROGRAM, '--transports', transport, '--seconds', '0.5', '--json'];
@@ -40,7 +43,7 @@ describe.each(['unix', 'tcp'])('over %s, a flood of strangers', (transport) => {
     return row;
   };
 
-  it.each(['slow', 'garbage', 'wrong tags', 'replayed hellos'])(
+  it.each(transport === 'tls' ? [...ATTACKS, 'half a handshake'] : ATTACKS)(
     '%s: every honest client gets in, and no stranger',
     (attack) => {
       const { times, refused, errors, strangers } = under(attack);
@@ -56,6 +59,16 @@ describe.each(['unix', 'tcp'])('over %s, a flood of strangers', (transport) => {
     expect(handshaking).toBeLessThanOrEqual(1_024);
     expect(grownMb).toBeLessThan(32);
   });
+
+  it.runIf(transport === 'tls')(
+    'a thousand that stop after their first flight are held, and cost what OpenSSL needs for them',
+    () => {
+      const { handshaking, grownMb } = under('half a handshake');
+      expect(handshaking).toBeGreaterThan(900);
+      expect(handshaking).toBeLessThanOrEqual(1_024);
+      expect(grownMb).toBeLessThan(96);
+    },
+  );
 
   it.each(['garbage', 'wrong tags', 'replayed hellos'])('%s: each one is counted as a failed handshake', (attack) => {
     const { accepted, times, failures, cut, handshaking } = under(attack);

@@ -13,6 +13,11 @@ it('an addon was built here', () => {
   expect(built).not.toEqual([]);
 });
 
+// That it can be found this way: test/process/kill-points.test.ts.
+it.each(built)('%s knows no kill point', (name) => {
+  expect(readFileSync(new URL(name, root)).includes('EIPC_KILL')).toBe(false);
+});
+
 it.each(built)('%s makes buffers, but none over memory of its own', (name) => {
   const binary = readFileSync(new URL(name, root));
   expect(binary.includes('napi_create_arraybuffer')).toBe(true);

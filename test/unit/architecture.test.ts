@@ -25,6 +25,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     files: [
       'action.ts',
       'audit-sink.ts',
+      'certificate.ts',
       'check.ts',
       'codec.ts',
       'create-message.ts',
@@ -53,6 +54,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'schema.ts',
       'stats.ts',
       'thread-bound.ts',
+      'tls-options.ts',
       'v1-shape.ts',
     ],
     imports: ['native', 'plain', 'node:*', '@msgpack/msgpack', 'valibot'],
@@ -93,6 +95,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     files: [
       'client.ts',
       'environment.ts',
+      'environment-tls.ts',
       'dialler.ts',
       'endpoint-reader.ts',
       'heartbeat-sender.ts',
@@ -130,6 +133,7 @@ const CRATES: Readonly<Record<string, Crate>> = {
   net: { uses: ['eipc-core', 'eipc-shm'] },
   capi: { uses: ['eipc-core', 'eipc-shm', 'eipc-net'], mayUseUnsafe: true },
   testkit: { uses: ['eipc-core', 'eipc-shm'] }, // not published, and not below anything that is
+  fuzz: { uses: ['eipc-core', 'eipc-shm', 'eipc-testkit'] }, // not published; a workspace of its own
   mutants: { uses: [] }, // not published; reads the sources of the others as text
 };
 

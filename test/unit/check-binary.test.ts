@@ -73,6 +73,14 @@ test.each<[string, string, Partial<ElfFile>, string]>([
   expect(faults).toEqual([expect.stringContaining(message)]);
 });
 
+it('refuses a binary that dies on order', () => {
+  const bytes = Buffer.concat([elfFile(GOOD), Buffer.from('EIPC_KILL')]);
+  expect(check('linux-x64-gnu', bytes)).toMatchObject({
+    status: 1,
+    faults: [expect.stringContaining('built with the feature kill-points')],
+  });
+});
+
 it('refuses a binary above the budget of bytes', () => {
   const large = Buffer.concat([elfFile(GOOD), Buffer.alloc(2_000_000)]);
   expect(check('linux-x64-gnu', large)).toMatchObject({

@@ -36,6 +36,26 @@ describe('the end', () => {
     expect(seen).toEqual([expect.objectContaining({ endpoint: client })]);
   });
 
+  it('starts no handler for what arrives after close(), and counts it', async () => {
+    let release = (): void => {};
+    const started: unknown[] = [];
+    const router = new Router().handle('chat', (message) => {
+      started.push(message.payload);
+      return new Promise<void>((resolve) => {
+        release = resolve;
+      });
+    });
+    const { client, server } = makePair({}, { router });
+    void client.send({ type: 'chat', payload: 'before' });
+    await vi.waitFor(() => expect(started).toEqual(['before']));
+    const closing = server.close({ drain: true });
+    void client.send({ type: 'chat', payload: 'after' });
+    await vi.waitFor(() => expect(server.stats().discarded).toBe(1));
+    release();
+    await closing;
+    expect(started).toEqual(['before']);
+  });
+
   it('has the code of its class, and the precise error beside it', async () => {
     for (const [value, code, precise] of [
       [705, 'EIPC_TRUNCATED', 'EIPC_TRUNCATED'],

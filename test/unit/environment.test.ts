@@ -1,12 +1,12 @@
 /** The original's environment variables: options that are ready to use, or an error with the variable and its value. */
-import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createPrivateKey, randomBytes, X509Certificate } from 'node:crypto';
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { connect, Key, listen, optionsFromEnvironment } from '../../src/index.js';
+import { certificateFingerprint, connect, Key, listen, optionsFromEnvironment } from '../../src/index.js';
 
 const SECRET = randomBytes(32);
 const HEX = `hex:${SECRET.toString('hex')}`;
@@ -108,7 +108,11 @@ describe('the environment', () => {
     [{ EIPC_TLS_KEY: 'k.pem' }, /EIPC_TLS_KEY is 'k\.pem', and EIPC_TLS_CERT is not set: half/],
     [{ EIPC_TLS_CA: '/nowhere/ca.pem' }, /EIPC_TLS_CA is '\/nowhere\/ca\.pem', which cannot be read/],
     [{ EIPC_TLS_AUTO_CERT: 'yes' }, /EIPC_TLS_AUTO_CERT is 'yes': give true or false/],
-    [{ EIPC_TLS_AUTO_CERT: 'true' }, /EIPC_TLS_AUTO_CERT is 'true': .*EIPC_TLS_CERT/],
+    [{ EIPC_TLS_AUTO_CERT: 'true', EIPC_TLS_CERT: 'c.pem' }, /EIPC_TLS_KEY is not set: half/],
+    [
+      { EIPC_TLS_AUTO_CERT: 'true', EIPC_TLS_CERT: '/nowhere/c.pem', EIPC_TLS_KEY: '/nowhere/k.pem' },
+      /EIPC_TLS_KEY is '\/nowhere\/k\.pem', where no file can be made/,
+    ],
     [{ EIPC_MAX_CONNECTIONS: '0' }, /EIPC_MAX_CONNECTIONS is 0; .* from 1 to 65536/],
     [{ EIPC_MAX_CONNECTIONS: '1e3' }, /EIPC_MAX_CONNECTIONS is '1e3'/],
     [{ EIPC_SESSION_TTL: '3600' }, /EIPC_SESSION_TTL is '3600': give a duration with its units/],
@@ -122,6 +126,37 @@ describe('the environment', () => {
     [{ EIPC_HMAC_KEY: '' }, /neither EIPC_KEY_FILE nor EIPC_HMAC_KEY is set/],
   ])('that is wrong is refused with its name and value: %j', async (env, said) => {
     await expect(read(env)).rejects.toThrow(said);
+  });
+
+  it('asks for a certificate for development: in memory, for a server, which gives its fingerprint to its clients', async () => {
+    const { address, listen: options, connect: client } = await read({ EIPC_TLS_AUTO_CERT: '1' });
+    expect(address).toBe('tls://127.0.0.1:9090');
+    expect(client.tls).toBeUndefined();
+    const { cert = '', key = '' } = options.tls ?? {};
+    expect(new X509Certificate(cert).checkPrivateKey(createPrivateKey(key))).toBe(true);
+    const fingerprint = certificateFingerprint(cert);
+    const pinned = await read({ EIPC_TLS_FINGERPRINTS: ` ${fingerprint}, ${'ab'.repeat(32)}` });
+    expect(pinned.connect.tls).toEqual({ fingerprints: [fingerprint, 'ab'.repeat(32)] });
+    expect(pinned.listen.tls).toEqual({ fingerprints: [fingerprint, 'ab'.repeat(32)], requireClientCert: true });
+    expect((await read({ EIPC_TLS_AUTO_CERT: '1' })).listen.tls?.cert).not.toBe(cert);
+  });
+
+  it('asks for a certificate for development in files: made once, the key for its owner alone, and used from then on', async () => {
+    const names = { EIPC_TLS_CERT: at('dev.crt'), EIPC_TLS_KEY: at('dev.key') };
+    const env = { ...names, EIPC_TLS_CA: at('dev.crt'), EIPC_TLS_AUTO_CERT: 'true' };
+    const all = await Promise.all(Array.from({ length: 8 }, () => read(env)));
+    const [first] = all;
+    for (const { listen: options, connect: client } of all) {
+      expect(options.tls).toEqual(first?.listen.tls);
+      expect(client.tls).toEqual({ cert: options.tls?.cert, key: options.tls?.key, ca: options.tls?.cert });
+    }
+    expect(readFileSync(at('dev.crt'), 'utf8')).toBe(first?.listen.tls?.cert);
+    if (process.platform !== 'win32') expect(statSync(at('dev.key')).mode & 0o777).toBe(0o600);
+    // No draft is left, and without the variable the files are simply there.
+    expect(readdirSync(folder).filter((name) => name.startsWith('dev.'))).toEqual(['dev.crt', 'dev.key']);
+    expect((await read(names)).listen.tls?.cert).toBe(first?.listen.tls?.cert);
+    const other = { ...env, EIPC_TLS_KEY: at('other.key') };
+    await expect(read(other)).rejects.toThrow(/dev\.crt' is there and .*other\.key' is not.*remove the one/);
   });
 
   it('with a file of the wrong kind, or a private key for everybody, is refused', async () => {

@@ -24,14 +24,16 @@ describe('the heartbeat of a connection', () => {
   });
 
   it('is on by default on a network in EIPC/2, and off in v1, where programs of the original answer none', async () => {
-    for (const [protocol, state] of [
-      [2, 'closed'],
-      [1, 'open'],
+    for (const [protocol, transport, state] of [
+      [2, 'tcp', 'closed'],
+      [2, 'tls', 'closed'],
+      [1, 'tcp', 'open'],
+      [1, 'tls', 'open'],
     ] as const) {
-      const { client, clientLink } = makePair({}, { heartbeat: false }, { protocol }, 'tcp');
+      const { client, clientLink } = makePair({}, { heartbeat: false }, { protocol }, transport);
       clientLink.isStalled = true;
       await vi.advanceTimersByTimeAsync(60_000);
-      expect(client.state, `protocol ${protocol}`).toBe(state);
+      expect(client.state, `protocol ${protocol} over ${transport}`).toBe(state);
     }
   });
 

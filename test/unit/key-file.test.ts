@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
+import { chown, chmod, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
@@ -38,6 +38,18 @@ describe('a key file', () => {
     }
   });
 
+  it.skipIf(process.geteuid?.() !== 0)(
+    '(as root) of another user is refused: he can put another key there',
+    async () => {
+      const path = await file('theirs', BYTES, 0o600);
+      await chown(path, 61_001, 61_001);
+      await expect(readKeyFile(path)).rejects.toMatchObject({
+        code: 'EIPC_KEY',
+        message: expect.stringContaining('belongs to uid 61001, not to this user (0)') as string,
+      });
+    },
+  );
+
   it('behind a symbolic link is refused', async () => {
     await symlink(await file('target', BYTES, 0o600), join(folder, 'link'));
     await expect(readKeyFile(join(folder, 'link'))).rejects.toMatchObject({ code: 'EIPC_TRANSPORT' });
@@ -47,7 +59,12 @@ describe('a key file', () => {
     await expect(readKeyFile(join(folder, 'missing'))).rejects.toMatchObject({ code: 'EIPC_TRANSPORT' });
     await expect(readKeyFile(await file('short', BYTES.subarray(1), 0o600))).rejects.toThrow(/31 bytes/);
     await expect(readKeyFile(await file('huge', new Uint8Array(5_000), 0o600))).rejects.toThrow(/4096/);
-    await expect(readKeyFile(await file('phrase', 'a'.repeat(40), 0o600))).rejects.toMatchObject({ code: 'EIPC_KEY' });
+    await expect(readKeyFile(await file('phrase', 'a'.repeat(40), 0o600))).rejects.toMatchObject({
+      code: 'EIPC_KEY',
+      message: expect.stringMatching(
+        /the key file \S+phrase: .*printable characters only.*32 random bytes.*hex: or base64: in front/,
+      ) as string,
+    });
     expect(await readKeyFile(join(folder, 'phrase'), { dangerousPassphrase: true })).toBeInstanceOf(Key);
     await expect(readKeyFile(folder)).rejects.toMatchObject({ code: 'EIPC_KEY' });
   });

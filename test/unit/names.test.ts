@@ -88,7 +88,7 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
   },
 
   '`tcp.New`, `unix.New`, `windows.New`: `Listen`, `Dial`, `Accept`, `Close`': async () => {
-    for (const transport of [eipc.unix(), eipc.pipe()]) expect(typeof transport.listen).toBe('function');
+    for (const transport of [eipc.unix(), eipc.pipe(), eipc.tls()]) expect(typeof transport.listen).toBe('function');
     const server: eipc.Transport = eipc.tcp();
     const client: eipc.Transport = eipc.tcp();
     const address = await server.listen('tcp://127.0.0.1:0');
@@ -147,6 +147,17 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
       rmSync(folder, { recursive: true });
     }
   },
+  '`core.ReconnectPolicy`, `core.HeartbeatSender`': () =>
+    withEndpoints(async (client, server) => {
+      const policy: eipc.ReconnectPolicy = { maxAttempts: 10, initialDelay: 100, multiplier: 2, maxDelay: 30_000 };
+      const reconnecting = eipc.connect('memory:nobody', { serviceId: 'nia.min', key, reconnect: policy });
+      await expect(reconnecting).rejects.toThrow(/no server of this thread listens/);
+      const heartbeats = new eipc.HeartbeatSender(client, { service: 'nia.min', interval: 5_000 });
+      heartbeats.start();
+      const heartbeat = eipc.HeartbeatEvent.parse((await server.receive({ timeout: 5_000 })).payload);
+      expect(heartbeat).toEqual({ service: 'nia.min', status: 'alive' });
+      heartbeats.stop();
+    }),
 
   '`core.GracefulShutdown`': () =>
     withEndpoints(async (client, server) => {
@@ -159,6 +170,10 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     const env = { EIPC_HMAC_KEY: `hex:${key.toString('hex')}`, EIPC_SESSION_TTL: '1h', EIPC_MAX_CONNECTIONS: '64' };
     const { address, listen } = await eipc.optionsFromEnvironment({ env });
     expect([address, listen]).toEqual(['tcp://127.0.0.1:9090', { sessionTtl: 3_600_000, maxConnections: 64 }]);
+    const secure = await eipc.optionsFromEnvironment({ env: { ...env, EIPC_TLS_AUTO_CERT: 'true' } });
+    expect(secure.address).toBe('tls://127.0.0.1:9090');
+    expect(eipc.certificateFingerprint(secure.listen.tls?.cert ?? '')).toMatch(/^[0-9a-f]{64}$/);
+    expect(eipc.developmentCertificate().cert).toMatch(/^-----BEGIN CERTIFICATE-----/);
   },
 
   '`cmd/eipc-client`, `eipc-cli`': () => {
@@ -166,6 +181,14 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     const main = readFileSync(new URL('../../src/cli/main.ts', import.meta.url), 'utf8');
     for (const name of ['Demo', 'Send', 'Listen', 'Ping']) expect(main).toContain(`register${name}(program);`);
   },
+
+  '`make build`, `build-all`, `build-linux`, `build-darwin`, `build-windows`, `release-binaries`, `test`, `bench`':
+    () => {
+      const makefile = readFileSync(new URL('../../Makefile', import.meta.url), 'utf8');
+      const rules = [...makefile.matchAll(/^([a-z][a-z -]*):/gm)].flatMap(([, names = '']) => names.split(' '));
+      const names = ['build', 'build-all', 'build-linux', 'build-darwin', 'build-windows', 'release-binaries', 'test'];
+      expect(rules).toEqual(expect.arrayContaining([...names, 'bench']));
+    },
 };
 
 describe('the name that stands for', () => {

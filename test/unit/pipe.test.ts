@@ -109,7 +109,7 @@ describe('over a pipe', () => {
     vi.spyOn(SocketStream, 'connecting').mockImplementation(() => {
       const socket = new Socket();
       queueMicrotask(() => answer(socket));
-      return { socket, stream: SocketStream.ofAccepted(socket) };
+      return { socket, stream: SocketStream.ofPaused(socket) };
     });
   };
 

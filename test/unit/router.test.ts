@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { describe, expect, it, vi } from 'vitest';
 
 import { CapabilityError, createMessage, Router } from '../../src/index.js';
@@ -147,6 +148,58 @@ describe('serving', () => {
     const { client } = makePair({ router: new Router().handle('intent', () => ({})) }, { router, concurrency: 2 });
     const replies = await Promise.all(Array.from({ length: 10 }, () => client.request({ type: 'chat' })));
     expect(replies).toHaveLength(10);
+  });
+
+  // The attacker has a key and no rights: it claims none, which the original took for all of them.
+  it('refuses a peer without the right, whatever it claims', async () => {
+    const router = new Router().handle('intent', { capability: 'ui:control' }, () => ({}));
+    const { server } = makePair({}, {}, { capabilities: ['device:read'] });
+    for (const capability of ['', 'ui:control', 'device:read', 'ui:', '*'])
+      expect(
+        await router.dispatch(createMessage('intent', 'eni', {}, { capability }), server.peer),
+        capability,
+      ).toMatchObject({ outcome: 'denied', error: { code: 'EIPC_CAPABILITY' } });
+  });
+
+  it("does not pass on another peer's error as its own", async () => {
+    const router = new Router().handle('chat', (_message, { endpoint }) => endpoint.request({ type: 'complete' }));
+    const { client } = makePair({ router: new Router() }, { router }); // whose client handles nothing
+    const error: unknown = await client.request({ type: 'chat' }).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'EIPC_HANDLER', remote: true });
+  });
+
+  it.each([
+    ['every slot is busy', { concurrency: 1 }, {}],
+    ['a type runs one at a time', {}, { concurrency: 1 }],
+  ])('holds up the sender when %s: what waits here is bounded', async (_, endpoint, route) => {
+    let release = (): void => {};
+    const busy = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    const router = new Router().handle('chat', route, () => busy);
+    const { client, server } = makePair({}, { router, ...endpoint, inbox: { limit: 4 } });
+    const sends = Array.from({ length: 100 }, () => client.send({ type: 'chat' }));
+    await Promise.all(sends);
+    await vi.waitFor(() => expect(server.stats().running).toBe(1));
+    expect(server.stats().waiting).toBeLessThanOrEqual(4 + 1);
+    release();
+    await vi.waitFor(() => expect(server.stats()).toMatchObject({ received: [0, 100, 0, 0], waiting: 0, running: 0 }));
+  });
+
+  it('dispatches with a signal that aborts when the time of the message is over', async () => {
+    let reason: unknown;
+    const router = new Router().handle('chat', async (_message, _peer, context) => {
+      await once(context.signal, 'abort');
+      reason = context.signal.reason;
+    });
+    const message = createMessage('chat', 'eni', 1, { maxAge: 30 });
+    expect(await router.dispatch(message, peer())).toMatchObject({ outcome: 'handled' });
+    expect(reason).toMatchObject({ code: 'EIPC_TIMEOUT' });
+    const signals: AbortSignal[] = [];
+    const quick = new Router().handle('chat', (_message, _peer, { signal }) => void signals.push(signal));
+    await quick.dispatch(createMessage('chat', 'eni', 1), peer());
+    await quick.dispatch(createMessage('chat', 'eni', 1, { maxAge: 0xffff_ffff }), peer());
+    expect(signals.map((signal) => signal.aborted)).toEqual([false, false]);
   });
 
   it("aborts a handler's signal when the request's deadline passes", async () => {

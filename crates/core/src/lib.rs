@@ -58,6 +58,7 @@ pub use session::v1;
 pub use session::{
     ClientConfig, CloseFrame, CloseReason, Connection, Envelope, Features, KeyStore, KeyTable, LiveKeys,
     MetaKind, Opener, Psk, Received, Role, Sealer, ServerConfig, Session, State, Suite, Suites,
+    tls_channel_binding,
 };
 pub use time::Time;
 

@@ -1,6 +1,7 @@
 //! The test programs of the copy: built once, asked for their tests.
 
 use crate::Result;
+use crate::suite::Suite;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -18,19 +19,9 @@ pub(crate) struct Test {
     pub(crate) name: String,
 }
 
-/// Builds the test programs of the workspace at `copy` and returns their tests.
-pub(crate) fn build(copy: &Path, target: &Path) -> Result<Vec<Test>> {
-    let output = Command::new(env!("CARGO"))
-        .args(["test", "--workspace", "--tests", "--no-run", "--message-format", "json", "--target-dir"])
-        .arg(target)
-        .current_dir(copy)
-        // Fast enough for a million inputs, and quick to build; overflow is still checked.
-        .envs([("CARGO_PROFILE_DEV_OPT_LEVEL", "1"), ("CARGO_PROFILE_DEV_DEBUG", "0")])
-        .env("CARGO_INCREMENTAL", "0")
-        .env("RUSTFLAGS", "--cap-lints=allow")
-        .env_remove("CARGO_TARGET_DIR")
-        .stderr(Stdio::inherit())
-        .output()?;
+/// Builds the test programs of the copy of the workspace at `root` and returns their tests.
+pub(crate) fn build(copy: &Path, root: &Path, suite: Suite) -> Result<Vec<Test>> {
+    let output = suite.build_command(root).current_dir(copy).stderr(Stdio::inherit()).output()?;
     let messages = String::from_utf8(output.stdout)?;
     let mut tests = Vec::new();
     for line in messages.lines() {

@@ -48,10 +48,12 @@ pub(crate) fn print(judged: &[(&Mutant, Fate)], list: &List, uncovered: &[&Uncov
         };
         println!("{mutant}\n    {text}");
     }
-    println!(
-        "\n{} checks cannot be removed: what follows needs their value, or they are needed at compile time",
-        uncovered.len()
-    );
+    if !uncovered.is_empty() {
+        println!(
+            "\n{} checks cannot be removed: what follows needs their value, or they are needed at compile time",
+            uncovered.len()
+        );
+    }
     uncovered.iter().for_each(|left| println!("{left}"));
     if !wrong.is_empty() {
         println!("\nWrong:\n{}", wrong.join("\n"));

@@ -4,35 +4,16 @@ use crate::Result;
 use crate::constness::needed;
 use crate::find::{Finder, Uncovered};
 use crate::rewrite::Mutant;
+use crate::suite::Suite;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The folders and files whose checks are removed: everything that a peer's bytes pass, a descriptor or a value in
-/// shared memory included, and what finds a changed audit log. `doorbell.rs` and `listener.rs` of crates/shm are
-/// system calls and their failures, which no test can cause; `region/model.rs` is for the model checker.
-const MUTATED: [&str; 13] = [
-    "crates/core/src/audit/",
-    "crates/core/src/crypto/",
-    "crates/core/src/message/",
-    "crates/core/src/session/",
-    "crates/core/src/wire/",
-    "crates/shm/src/handover/",
-    "crates/shm/src/lanes/",
-    "crates/shm/src/layout.rs",
-    "crates/shm/src/map/",
-    "crates/shm/src/region/bytes.rs",
-    "crates/shm/src/region/heap.rs",
-    "crates/shm/src/region/mod.rs",
-    "crates/shm/src/ring/",
-];
-/// Code of another system, which no test here reaches, and tests.
-const LEFT_ALONE: [&str; 2] = ["/windows.rs", "/tests.rs"];
 /// The crates that get the switch, and those copied as they are.
 const SWITCHED: [&str; 2] = ["crates/core", "crates/shm"];
 const COPIED: [&str; 1] = ["crates/testkit"];
 /// What else the build and the tests read.
 const FILES: [&str; 1] = ["Cargo.lock"];
-const FOLDERS: [&str; 1] = ["test/vectors"];
+const FOLDERS: [&str; 2] = ["test/vectors", "crates/fuzz/corpus"];
 const SWITCH: &str = include_str!("../switch.rs");
 
 /// What was found while the copy was made.
@@ -44,7 +25,7 @@ pub(crate) struct Found {
 
 /// Copies the workspace at `root` to `copy`. Files that would not change are not touched, so that a second
 /// build has nothing to do.
-pub(crate) fn write(root: &Path, copy: &Path) -> Result<Found> {
+pub(crate) fn write(root: &Path, copy: &Path, suite: Suite) -> Result<Found> {
     let mut sources = Vec::new();
     for folder in SWITCHED.iter().chain(&COPIED) {
         for path in files_under(&root.join(folder))? {
@@ -56,14 +37,18 @@ pub(crate) fn write(root: &Path, copy: &Path) -> Result<Found> {
     let mut finder = Finder::new(&needed);
     for source in &sources {
         let text = match &source.syntax {
-            Some(syntax) if is_mutated(&source.path) => finder.file(&source.path, &source.text, syntax),
+            Some(syntax) if suite.mutates(&source.path) => {
+                finder.file(&source.path, &source.text, syntax, suite)
+            }
             _ => source.text.clone(),
         };
         let is_root = SWITCHED.iter().any(|folder| source.path == format!("{folder}/src/lib.rs"));
         let text = if is_root { text + "\nmod mutant;\n" } else { text };
         write_if_new(&copy.join(&source.path), text.as_bytes())?;
     }
-    if let [row, ..] = finder.astray()[..] {
+    if suite == Suite::Checks
+        && let [row, ..] = finder.astray()[..]
+    {
         return Err(format!("{}: `{}` of by_hand.rs is not there exactly once", row.file, row.check).into());
     }
     for folder in SWITCHED {
@@ -81,10 +66,6 @@ pub(crate) fn write(root: &Path, copy: &Path) -> Result<Found> {
     }
     write_if_new(&copy.join("Cargo.toml"), manifest(root)?.as_bytes())?;
     Ok(Found { mutants: finder.mutants, uncovered: finder.uncovered })
-}
-
-fn is_mutated(path: &str) -> bool {
-    MUTATED.iter().any(|folder| path.starts_with(folder)) && !LEFT_ALONE.iter().any(|end| path.ends_with(end))
 }
 
 /// The manifest of the workspace with no other members than those copied.

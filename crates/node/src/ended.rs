@@ -47,6 +47,11 @@ impl Ended {
         Self { is_hello_forged, ..self }
     }
 
+    /// What a call fails with that comes after it.
+    pub(crate) fn code(&self) -> Code {
+        Code::from_value(self.code).unwrap_or(Code::Closed)
+    }
+
     /// As JavaScript sees it.
     pub(crate) fn outcome(&self) -> Outcome {
         Outcome {

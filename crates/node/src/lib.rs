@@ -15,6 +15,7 @@ mod audit_verifier;
 mod batch;
 mod bytes;
 mod callback;
+mod certificate;
 mod cleanup;
 mod clock;
 #[cfg(unix)]

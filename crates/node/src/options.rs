@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eipc_core::{
-    ClientConfig, CloseReason, Features, KeyTable, Lane, LiveKeys, ServerConfig, Session, Suite, Suites, v1,
+    ClientConfig, CloseReason, Features, KeyTable, Lane, LiveKeys, ServerConfig, Session, Suite, Suites,
+    tls_channel_binding, v1,
 };
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
@@ -31,6 +32,8 @@ pub struct NativeClientOptions<'a> {
     pub max_segment: u32,
     /// Whether it does without X25519.
     pub psk_only: bool,
+    /// Inside TLS the exporter of the connection, 32 bytes (docs/wire.md, "Channel binding"); otherwise absent.
+    pub tls_exporter: Option<Uint8Array>,
 }
 
 impl NativeClientOptions<'_> {
@@ -42,6 +45,9 @@ impl NativeClientOptions<'_> {
         config.features = features(shared_memory);
         config.handshake_timeout = Duration::from_millis(self.handshake_timeout.into());
         config.psk_only = self.psk_only;
+        if let Some(exporter) = &self.tls_exporter {
+            config.channel_binding = channel_binding(exporter)?;
+        }
         Ok(config)
     }
 }
@@ -89,13 +95,17 @@ pub struct NativeAddressOptions {
     pub suites: Vec<u32>,
     /// Whether its connections use shared memory.
     pub shared_memory: bool,
+    /// Whether they are inside TLS, so that nothing is read of one before it is bound (`StreamSession.bindTls`).
+    pub tls: bool,
 }
 
 /// A server at one of its addresses.
 #[napi]
+#[derive(Clone)]
 pub struct NativeAddress {
     config: Arc<ServerConfig>,
     v1: Option<Arc<v1::ServerConfig>>,
+    is_tls: bool,
 }
 
 impl NativeAddress {
@@ -106,6 +116,18 @@ impl NativeAddress {
     /// What v1 clients are served by here, if any are.
     pub(crate) fn v1(&self) -> Option<Arc<v1::ServerConfig>> {
         self.v1.clone()
+    }
+
+    /// Whether its connections are inside TLS.
+    pub(crate) const fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// The same address for one connection, whose ClientHello has to carry the binding of this TLS exporter.
+    pub(crate) fn bound(&self, exporter: &[u8]) -> Result<Self, String> {
+        let mut config = ServerConfig::clone(&self.config);
+        config.channel_binding = channel_binding(exporter)?;
+        Ok(Self { config: Arc::new(config), ..self.clone() })
     }
 }
 
@@ -184,7 +206,7 @@ impl NativeServer {
         config.features = features(options.shared_memory);
         // Shared memory is EIPC/2's.
         let v1 = self.v1.clone().filter(|_| !options.shared_memory);
-        Ok(NativeAddress { config: Arc::new(config), v1 })
+        Ok(NativeAddress { config: Arc::new(config), v1, is_tls: options.tls })
     }
 }
 
@@ -269,6 +291,15 @@ fn suites(numbers: &[u32]) -> Result<Vec<Suite>, String> {
         })
     };
     numbers.iter().map(suite).collect()
+}
+
+/// What a TLS exporter becomes in a ClientHello.
+fn channel_binding(exporter: &[u8]) -> Result<[u8; 32], String> {
+    let exporter: &[u8; 32] = exporter.try_into().map_err(|_| {
+        let context = format!("a TLS exporter has 32 bytes, not {}", exporter.len());
+        Error::new(eipc_core::Code::Internal.name().to_owned(), context)
+    })?;
+    Ok(tls_channel_binding(exporter))
 }
 
 fn features(shared_memory: bool) -> Features {

@@ -158,7 +158,7 @@ impl ShmInner {
         let batch = arguments.bytes(0)?.get_mut(..length)?;
         let pushed = match self.link.try_borrow_mut().ok()?.as_mut() {
             Some(link) => link.push(batch, clock::now()),
-            None => Err(Fault::from(Code::Closed)),
+            None => Err(Fault::from(self.ended.borrow().as_ref().map_or(Code::Closed, Ended::code))),
         };
         match pushed {
             Ok(accepted) => {

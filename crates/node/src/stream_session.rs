@@ -8,7 +8,7 @@ use std::rc::Rc;
 use eipc_core::crypto::random::Random;
 use eipc_core::v1::{self, StreamEnd};
 use eipc_core::wire::{Deframed, Deframer};
-use eipc_core::{ClientConfig, CloseFrame, Connection, Error as Fault, State, Time};
+use eipc_core::{ClientConfig, CloseFrame, Code, Connection, Error as Fault, State, Time};
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
@@ -30,6 +30,8 @@ pub(crate) struct StreamInner {
     ended: RefCell<Option<Ended>>,
     peer_close: RefCell<Option<CloseFrame>>,
     told_state: Cell<u32>,
+    /// A server's side inside TLS that was not told of its exporter yet: the address, and when it began.
+    unbound: RefCell<Option<(NativeAddress, Time)>>,
 }
 
 impl StreamInner {
@@ -42,7 +44,16 @@ impl StreamInner {
             ended: RefCell::new(None),
             peer_close: RefCell::new(None),
             told_state: Cell::new(0),
+            unbound: RefCell::new(None),
         })
+    }
+
+    fn server(address: &NativeAddress, now: Time) -> Rc<Self> {
+        let inner = Self::new(Protocol::server(address, now), Random::system());
+        if address.is_tls() {
+            inner.unbound.replace(Some((address.clone(), now)));
+        }
+        inner
     }
 
     /// Hot: `receive(chunk, from, slab, slabFrom, descriptors)`.
@@ -89,6 +100,9 @@ impl StreamInner {
         input: &mut &[u8],
         delivery: &mut Delivery<'_>,
     ) -> std::result::Result<(), Fault> {
+        if self.unbound.borrow().is_some() {
+            return Err(Fault::new(Code::Internal, "bytes of a TLS connection that was not bound"));
+        }
         loop {
             if !delivery.has_words() {
                 delivery.raise(flag::MORE);
@@ -220,8 +234,21 @@ impl StreamSession {
     #[napi(factory)]
     #[must_use]
     pub fn server(address: &NativeAddress) -> Self {
-        let now = clock::now();
-        Self { inner: StreamInner::new(Protocol::server(address, now), Random::system()) }
+        Self { inner: StreamInner::server(address, clock::now()) }
+    }
+
+    /// Binds a server's side to the TLS connection it is in, by the exporter of that connection (32 bytes). Before that nothing is
+    /// read of it. Its time runs from its beginning, so that it covers the handshake of TLS.
+    #[napi]
+    pub fn bind_tls(&self, exporter: &[u8]) -> Result<(), String> {
+        let mut unbound = self.inner.unbound.borrow_mut();
+        let Some((address, since)) = unbound.as_ref() else {
+            return Err(exception(&Fault::new(Code::Internal, "a session that does not wait for TLS")));
+        };
+        let bound = Protocol::server(&address.bound(exporter)?, *since);
+        self.inner.connection.replace(bound);
+        unbound.take();
+        Ok(())
     }
 
     /// Makes the calls that run once per batch.

@@ -97,7 +97,9 @@ pub fn send_with_fd(socket: BorrowedFd<'_>, bytes: &[u8], fd: BorrowedFd<'_>) ->
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let bytes = [IoSlice::new(bytes)];
-    Ok(retry_on_intr(|| rustix::net::sendmsg(socket, &bytes, &mut control, sys::SEND))?)
+    let sent = retry_on_intr(|| rustix::net::sendmsg(socket, &bytes, &mut control, sys::SEND))?;
+    kill_point!("s-sent");
+    Ok(sent)
 }
 
 /// Sends bytes without blocking and returns how many went.
@@ -114,7 +116,10 @@ pub fn send_nonblocking(socket: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usiz
 /// What the system says, other than that the peer is gone.
 pub fn ring(socket: BorrowedFd<'_>) -> io::Result<Rung> {
     match retry_on_intr(|| rustix::net::send(socket, &[DOORBELL], sys::SEND)) {
-        Ok(_) => Ok(Rung::Sent),
+        Ok(_) => {
+            kill_point!("p-rung");
+            Ok(Rung::Sent)
+        }
         Err(Errno::AGAIN) => Ok(Rung::WouldBlock),
         Err(Errno::PIPE | Errno::CONNRESET | Errno::NOTCONN) => Ok(Rung::Gone),
         Err(errno) => Err(errno.into()),

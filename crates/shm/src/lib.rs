@@ -25,6 +25,9 @@
 //! around them: a value from the segment is read once into a local, checked, then used; bytes are copied out before
 //! anybody looks at them, and no reference to shared bytes exists; a refused value poisons the object for good.
 
+#[macro_use]
+mod kill;
+
 pub mod handover;
 pub mod layout;
 pub mod region;

@@ -11,18 +11,19 @@
     reason = "a test fails by panicking"
 )]
 
+mod common;
+
 use std::fs::{self, File};
-use std::io::{self, IoSlice, Read};
-use std::mem::MaybeUninit;
+use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use common::descriptors::{SEALS, memory_file, send_with_fds};
 use eipc_shm::doorbell::{ReceiveError, Received, receive, send_nonblocking, send_with_fd};
 use eipc_shm::map::memfd::MemfdRegion;
 use eipc_shm::{Capacities, Offer, OpenError, Reason, Segment, SystemSegment};
 use rustix::fs::{MemfdFlags, Mode, OFlags, SealFlags};
-use rustix::net::{SendAncillaryBuffer, SendAncillaryMessage, SendFlags, sendmsg};
 
 /// One test at a time, because they count the descriptors of the process.
 fn alone() -> MutexGuard<'static, ()> {
@@ -48,19 +49,6 @@ fn open(fd: OwnedFd, offer: &Offer, peer_uid: u32) -> Result<MemfdRegion, OpenEr
 
 fn uid() -> u32 {
     rustix::process::geteuid().as_raw()
-}
-
-const SEALS: SealFlags = SealFlags::SHRINK.union(SealFlags::GROW).union(SealFlags::SEAL);
-
-/// Makes a memory file by hand: right in everything that the arguments do not change.
-fn memory_file(flags: MemfdFlags, size: u64, header: &[u8], seals: SealFlags) -> OwnedFd {
-    let fd = rustix::fs::memfd_create("x", flags | MemfdFlags::ALLOW_SEALING).unwrap();
-    rustix::fs::ftruncate(&fd, size).unwrap();
-    if !header.is_empty() {
-        assert_eq!(rustix::io::pwrite(&fd, header, 0).unwrap(), header.len());
-    }
-    rustix::fs::fcntl_add_seals(&fd, seals).unwrap();
-    fd
 }
 
 fn sealed(seals: SealFlags) -> OwnedFd {
@@ -200,17 +188,8 @@ fn a_right_segment_through_a_wrong_descriptor_is_refused() {
     }
 }
 
-/// Sends one message with any number of descriptors.
 fn send(socket: &UnixStream, bytes: &[u8], fds: &[BorrowedFd<'_>]) {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(8))];
-    let mut control = SendAncillaryBuffer::new(&mut space);
-    if !fds.is_empty() {
-        assert!(control.push(SendAncillaryMessage::ScmRights(fds)));
-    }
-    assert_eq!(
-        sendmsg(socket, &[IoSlice::new(bytes)], &mut control, SendFlags::empty()).unwrap(),
-        bytes.len()
-    );
+    assert!(send_with_fds(socket.as_fd(), bytes, fds));
 }
 
 #[test]

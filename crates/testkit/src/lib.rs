@@ -10,6 +10,8 @@
 )]
 
 mod change;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod heap;
 pub mod noise;
 mod pair;

@@ -61,7 +61,7 @@ Exit codes:
 `;
 
 interface DemoOptions {
-  transport: 'shm' | 'unix' | 'tcp';
+  transport: 'shm' | 'unix' | 'tcp' | 'tls';
   input?: string;
   column?: string;
   rate?: number;
@@ -78,7 +78,7 @@ export function registerDemo(program: Command): void {
     .command('demo')
     .summary('run an ENI and an EAI process that talk, on a generated or recorded neural signal')
     .description('Run an ENI and an EAI process that talk, on a generated or recorded neural signal, and measure it.')
-    .addOption(new Option('--transport <name>', 'how they talk').choices(['shm', 'unix', 'tcp']).default('shm'))
+    .addOption(new Option('--transport <name>', 'how they talk').choices(['shm', 'unix', 'tcp', 'tls']).default('shm'))
     .option('--input <file>', 'read this recording instead of generating a signal')
     .option('--column <column>', 'the file is CSV: use this column, by name or by number from 1')
     .option('--rate <hz>', "the recording's samples per second; replaces what its header says", parseRate)

@@ -3,7 +3,7 @@
  */
 import type { Command } from 'commander';
 import type { Access, Message, ServerEndpoint } from '../../index.js';
-import { escapeText } from '../escape.js';
+import { escapeJson, escapeText } from '../escape.js';
 import { EXIT, SIGNAL_EXIT } from '../exit.js';
 import { watchInterruption } from '../interruption.js';
 import { messageJson, messageLine } from '../message-line.js';
@@ -17,6 +17,8 @@ Examples:
   $ eipc listen shm:eai --key eni.min.key
   $ eipc listen tcp://127.0.0.1:0 --key eni.min.key --capability ui:control --json | jq .payload
   $ eipc listen unix:/run/eai.sock --key eni.min.key --count 1
+  $ eipc listen tls://0.0.0.0:9443 --key eni.min.key --tls-cert eai.crt --tls-key eai.tls.key --tls-ca ca.crt
+  $ eipc listen tls://localhost:9443 --key eni.min.key --tls-auto-cert
   $ eipc listen shm:/run/eai/eai.sock --key eni.min.key --allow-uid 1001 --allow-gid 2000
 
 Without --allow-uid and --allow-gid only processes of your own user are let in; with them, only those that they name.
@@ -52,6 +54,10 @@ export function registerListen(program: Command): void {
     .description('Listen for one service, print its messages, and acknowledge its requests.')
     .argument('[address]', `${ADDRESS_HELP} (default: EIPC_LISTEN_ADDR, or tcp://127.0.0.1:9090)`);
   addKeyOptions(command)
+    .option(
+      '--tls-auto-cert',
+      'tls: make a certificate for development; the files of --tls-cert and --tls-key, if named',
+    )
     .option('--capability <names...>', 'what the service may do', [])
     .option('--server-id <id>', 'who this server is', parseServiceId, 'eipc')
     .option('--allow-uid <ids...>', 'users of this machine that may connect, by number (default: you alone)', eachId)
@@ -66,29 +72,33 @@ export function registerListen(program: Command): void {
 }
 
 async function runListen(given: string | undefined, options: ListenCommandOptions): Promise<number> {
-  const environment = await readEnvironment(options);
+  const environment = await readEnvironment(options, given);
   const { key } = environment;
   const address = given ?? environment.address;
-  const { listen } = await import('../../index.js');
+  const { certificateFingerprint, listen } = await import('../../index.js');
   const { signal, reason, release } = watchInterruption();
   const desk = new Desk(options);
   try {
+    const serving = forAddress(address, environment.listen);
     const services = { [options.service]: { key, capabilities: options.capability } };
     const server = await explained(
       listen(address, {
-        ...forAddress(address, environment.listen),
+        ...serving,
         services,
         serverId: options.serverId,
         ...access(options),
         router: null,
         signal,
-        logger: ({ level, event, text }) => {
-          if (level !== 'info') desk.note(event, text);
+        logger: ({ level, event, text, error }) => {
+          if (level !== 'info') desk.note(event, error === undefined ? text : `${text}: ${error.message}`);
         },
       }),
     );
     try {
       desk.note('listening', server.addresses.join(', '));
+      const { cert } = ('tls' in serving ? serving.tls : undefined) ?? {};
+      if (cert !== undefined)
+        desk.note('certificate', `clients may pin --tls-fingerprint ${certificateFingerprint(cert)}`);
       const serve = async (): Promise<void> => {
         for await (const endpoint of server) void desk.serve(endpoint);
       };
@@ -157,12 +167,12 @@ class Desk {
 
   /** Prints something that is no message. */
   note(event: string, text: string): void {
-    if (this.#isJson) process.stdout.write(`${JSON.stringify({ event, text })}\n`);
+    if (this.#isJson) process.stdout.write(`${escapeJson({ event, text })}\n`);
     else process.stdout.write(`-- ${event}: ${escapeText(text, { maxBytes: 1_024 })}\n`);
   }
 
   #print(message: Message): void {
-    process.stdout.write(`${this.#isJson ? JSON.stringify(messageJson(message)) : messageLine(message)}\n`);
+    process.stdout.write(`${this.#isJson ? escapeJson(messageJson(message)) : messageLine(message)}\n`);
   }
 
   async #answer(endpoint: ServerEndpoint, { requestId, priority, type }: Message): Promise<void> {

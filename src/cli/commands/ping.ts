@@ -17,6 +17,7 @@ const HELP = `
 Examples:
   $ eipc ping shm:eai --key eni.min.key
   $ eipc ping tcp://127.0.0.1:9090 --key eni.min.key --count 1000 --interval 0 --json
+  $ eipc ping tls://eai.example:9443 --key eni.min.key --tls-ca ca.crt
 
 The time is that of a request and its acknowledgement, both authenticated, through the whole public API of both ends. The
 first one warms up both programs: it is sent and not counted. What another program measures with its own hot loop is less.
@@ -40,6 +41,8 @@ interface PingReport {
   readonly address: string;
   readonly server: string;
   readonly suite: string;
+  /** Null without TLS. */
+  readonly tls: { readonly protocol: string; readonly cipher: string } | null;
   readonly sent: number;
   readonly answered: number;
   readonly us: Record<'min' | 'mean' | 'p50' | 'p90' | 'p99' | 'p999' | 'max', number | null>;
@@ -116,8 +119,9 @@ async function measure(
     p999: round(times.percentile(99.9)),
     max: round(times.max()),
   };
-  const { serviceId, suite } = endpoint.peer;
-  return { address: endpoint.remoteAddress, server: serviceId, suite, sent, answered: times.count, us };
+  const { serviceId, suite, tls } = endpoint.peer;
+  const inside = tls === undefined ? null : { protocol: tls.protocol, cipher: tls.cipher };
+  return { address: endpoint.remoteAddress, server: serviceId, suite, tls: inside, sent, answered: times.count, us };
 }
 
 function lineOf(number: number, time: unknown): string {
@@ -125,9 +129,10 @@ function lineOf(number: number, time: unknown): string {
   return `${number}  no answer\n`;
 }
 
-function summary({ address, server, suite, sent, answered, us }: PingReport): string {
+function summary({ address, server, suite, tls, sent, answered, us }: PingReport): string {
   const times = Object.entries(us).map(([name, value]) => `${name} ${value === null ? '-' : value.toFixed(1)}`);
-  return `\n${server} at ${address}, ${suite}: ${answered} of ${sent} answered\n${times.join('  ')}  (µs)\n`;
+  const inside = tls === null ? '' : ` in ${tls.protocol} (${tls.cipher})`;
+  return `\n${server} at ${address}, ${suite}${inside}: ${answered} of ${sent} answered\n${times.join('  ')}  (µs)\n`;
 }
 
 function round(value: number | null): number | null {

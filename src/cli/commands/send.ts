@@ -3,6 +3,7 @@
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { MessageType, Outgoing, PayloadFormat, Priority } from '../../index.js';
+import { escapeJson } from '../escape.js';
 import { SIGNAL_EXIT } from '../exit.js';
 import { watchInterruption } from '../interruption.js';
 import { messageJson, messageLine } from '../message-line.js';
@@ -83,7 +84,7 @@ async function runSend(address: string, options: SendOptions): Promise<number> {
     try {
       if (options.request === true) {
         const reply = await explained(endpoint.request(message, { signal }));
-        const text = options.json === true ? JSON.stringify(messageJson(reply)) : messageLine(reply);
+        const text = options.json === true ? escapeJson(messageJson(reply)) : messageLine(reply);
         process.stdout.write(`${text}\n`);
       } else {
         await explained(endpoint.send(message, { signal }));

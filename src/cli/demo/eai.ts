@@ -5,7 +5,7 @@
  * `control-desk.ts`. It ends with the first session, because the demo has one; where the demo is attacked, it stays for the
  * attacker until it is told to end.
  */
-import { listen, Router, type Server } from '../../index.js';
+import { developmentCertificate, listen, Router, type Server } from '../../index.js';
 import { listenForDecoys } from './attack/decoy-desk.js';
 import type { VictimCount } from './attack/tally.js';
 import { ControlDesk } from './control-desk.js';
@@ -32,7 +32,9 @@ export async function runEai(options: {
   router.handle('features', desk.handleFeatures);
   router.handle('intent', { capability: DEMO_CAPABILITY }, desk.handleIntent);
   const services = { [DEMO_SERVICE]: { key, capabilities: [DEMO_CAPABILITY] } };
-  const server = await listen(job.address, { router, services, signal: stop });
+  const own = job.address.startsWith('tls:') ? developmentCertificate() : null;
+  const tls = own === null ? {} : { tls: { cert: own.cert, key: own.key } };
+  const server = await listen(job.address, { router, services, signal: stop, ...tls });
   const progress = setInterval(() => report({ kind: 'progress', totals: desk.totals() }), PROGRESS_INTERVAL);
   const stopActuator = (reason: string) => {
     if (desk.actuator.stop(reason)) report({ kind: 'actuator-stopped', reason });
@@ -46,7 +48,8 @@ export async function runEai(options: {
     // Asked for before anyone is told the address, so that no session can begin unseen.
     const firstSession = server[Symbol.asyncIterator]().next();
     const decoyAddresses = decoys.flatMap((decoy) => decoy.addresses);
-    report({ kind: 'listening', address: server.addresses[0] ?? job.address, decoys: decoyAddresses });
+    const [address = job.address] = server.addresses;
+    report({ kind: 'listening', address, decoys: decoyAddresses, fingerprint: own?.fingerprint ?? null });
     const session = await firstSession; // ends with the server, which closes when `stop` aborts
     if (session.done === true) return;
     const endpoint = session.value;

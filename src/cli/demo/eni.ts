@@ -36,7 +36,8 @@ export async function runEni(options: {
 }): Promise<void> {
   const { job, key, report, stop } = options;
   const signal = await openSignal(job.signal);
-  const eai = await connect(job.address, { serviceId: DEMO_SERVICE, key, signal: stop });
+  const tls = job.fingerprint === null ? {} : { tls: { fingerprints: [job.fingerprint] } };
+  const eai = await connect(job.address, { serviceId: DEMO_SERVICE, key, signal: stop, ...tls });
   const { transport, suite, serviceId } = eai.peer;
   report({ kind: 'connected', transport, suite, serverId: serviceId });
   const tally = new EniTally(signal.rateHz, signal.unit);

@@ -32,6 +32,8 @@ export interface DecoyJob {
 export interface EniJob {
   readonly role: 'eni';
   readonly address: string;
+  /** Of EAI's certificate; null without TLS. */
+  readonly fingerprint: string | null;
   readonly signal: SignalSpec;
   readonly speed: Speed;
 }

@@ -60,8 +60,13 @@ export type EniReport =
   | Failed;
 
 export type EaiReport =
-  /** `decoys`: where it listens for the decoy, in the order they were given. */
-  | { readonly kind: 'listening'; readonly address: string; readonly decoys: readonly string[] }
+  /** `decoys`: where it listens for the decoy, in the order they were given. `fingerprint`: of its certificate, null without TLS. */
+  | {
+      readonly kind: 'listening';
+      readonly address: string;
+      readonly decoys: readonly string[];
+      readonly fingerprint: string | null;
+    }
   | { readonly kind: 'session'; readonly serviceId: string; readonly pid: number | null }
   | { readonly kind: 'actuator-stopped'; readonly reason: string }
   | { readonly kind: 'progress' | 'done'; readonly totals: EaiTotals }

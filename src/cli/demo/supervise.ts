@@ -13,7 +13,7 @@ import { escapeText } from '../escape.js';
 import { CliError, errorText, EXIT, type ExitCode } from '../exit.js';
 import { createKey } from '../../new-key.js';
 import type { AttackTotals } from './attack/tally.js';
-import type { EaiJob, Speed } from './job.js';
+import type { EaiJob, EniJob, Speed } from './job.js';
 import type { DecoyReport, EaiReport, EaiTotals, EniReport, EniTotals, Report } from './reports.js';
 import { type Exit, RoleProcess } from './role-process.js';
 import { Siege } from './siege.js';
@@ -25,7 +25,7 @@ const START_DEADLINE = 20_000;
 const END_DEADLINE = 5_000;
 
 /** Port 0: the kernel chooses a free one, and EAI reports which. */
-const ANY_PORT = 'tcp://127.0.0.1:0';
+const ANY_PORT = '127.0.0.1:0';
 
 /** For every attack to be tried once, where the honest stream is over sooner. */
 const ROUND_DEADLINE = 20_000;
@@ -35,7 +35,7 @@ const NEVER = new Promise<never>(() => undefined);
 type AnyRole = RoleProcess<EniReport> | RoleProcess<EaiReport> | RoleProcess<DecoyReport>;
 
 export interface DemoPlan {
-  readonly transport: 'shm' | 'unix' | 'tcp';
+  readonly transport: 'shm' | 'unix' | 'tcp' | 'tls';
   readonly signal: SignalSpec;
   readonly speed: Speed;
   readonly attack: boolean;
@@ -85,6 +85,8 @@ class Supervisor {
   #eniTotals: EniTotals | null = null;
   #eaiTotals: EaiTotals | null = null;
   #suite: string | null = null;
+  /** By what ENI knows EAI's certificate; null without TLS. */
+  #fingerprint: string | null = null;
 
   constructor(plan: DemoPlan, { address, folder }: MadeAddress, observer: Observer) {
     this.#plan = plan;
@@ -155,7 +157,7 @@ class Supervisor {
       siege === null ? { role: 'eai', address } : { role: 'eai', address, decoys: siege.decoyAddresses };
     const keys = siege === null ? [this.#key] : [this.#key, siege.key];
     const onReport = (report: EaiReport) => {
-      if (report.kind === 'listening') this.#address = report.address;
+      if (report.kind === 'listening') [this.#address, this.#fingerprint] = [report.address, report.fingerprint];
       siege?.takeEai(report);
       if (report.kind === 'progress' || report.kind === 'done') this.#eaiTotals = report.totals;
       this.#observer.eai(report);
@@ -166,7 +168,8 @@ class Supervisor {
   }
 
   #startEni(): RoleProcess<EniReport> {
-    const job = { role: 'eni', address: this.#address, signal: this.#plan.signal, speed: this.#plan.speed } as const;
+    const { signal, speed } = this.#plan;
+    const job: EniJob = { role: 'eni', address: this.#address, fingerprint: this.#fingerprint, signal, speed };
     const onReport = (report: EniReport) => {
       if (report.kind === 'progress' || report.kind === 'done') this.#eniTotals = report.totals;
       if (report.kind === 'connected') this.#suite = report.suite;
@@ -255,11 +258,12 @@ async function makeAddress({ transport, attack }: DemoPlan): Promise<MadeAddress
   const withoutFolder = (address: string): MadeAddress => ({ address, folder: null, remove: async () => undefined });
   // The attacker connects to sockets without the library, so it has to know their paths: then all lie in a folder of this run.
   if (transport === 'shm' && !attack) return withoutFolder(`shm:eipc-demo-${process.pid}`);
-  if (transport === 'tcp' && !attack) return withoutFolder(ANY_PORT);
+  const isNetwork = transport === 'tcp' || transport === 'tls';
+  if (isNetwork && !attack) return withoutFolder(`${transport}://${ANY_PORT}`);
   try {
     const folder = await mkdtemp(join(tmpdir(), 'eipc-demo-')); // 0700
     const remove = () => rm(folder, { recursive: true, force: true });
-    const address = transport === 'tcp' ? ANY_PORT : `${transport}:${join(folder, 'eai.sock')}`;
+    const address = isNetwork ? `${transport}://${ANY_PORT}` : `${transport}:${join(folder, 'eai.sock')}`;
     return { address, folder, remove };
   } catch (error) {
     throw new CliError(EXIT.environment, `cannot make a folder for the socket: ${errorText(error)}`, { cause: error });

@@ -1,9 +1,9 @@
 /**
- * What was found in a frame, as a table for people or as one JSON object for programs. All text in a frame is somebody else's: in the table it
- * is escaped and cut, in the JSON everything that is not ASCII is written as `\uNNNN`.
+ * What was found in a frame, as a table for people or as one JSON object for programs. All text in a frame is somebody else's: it is escaped,
+ * and in the table cut.
  */
 import type { InspectedField, Inspection } from '../../index.js';
-import { escapeText } from '../escape.js';
+import { escapeJson, escapeText } from '../escape.js';
 import type { FoundFrame } from './frames.js';
 
 /** A frame with what was found in it. */
@@ -19,7 +19,6 @@ export interface Report extends FoundFrame {
 
 /** Bytes of a field that the table shows. */
 const MAX_SHOWN = 48;
-const NOT_ASCII = /[\u007f-\uffff]/g;
 
 /** Shows a frame to people. */
 export function reportText(report: Report): string {
@@ -60,7 +59,7 @@ export function reportJson(report: Report): string {
     tag,
     ...(fault === undefined ? {} : { fault }),
   };
-  return JSON.stringify(shown).replace(NOT_ASCII, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, '0')}`);
+  return escapeJson(shown);
 }
 
 function protocolOf({ fields }: Report): string {

@@ -17,7 +17,7 @@ afterEach(() => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-describe.each(['shm', 'unix', 'tcp'])('with the honest stream over %s', (transport) => {
+describe.each(['shm', 'unix', 'tcp', 'tls'])('with the honest stream over %s', (transport) => {
   test('every kind of attack is tried, none is accepted, and nothing of the stream is lost', async () => {
     const args = ['demo', '--attack', '--json', '--transport', transport, '--speed', 'max', '--seconds', '300'];
     const { code, stdout, stderr } = await run(args, { env: { ...process.env, TMPDIR: folder } });

@@ -25,7 +25,7 @@ async function demo(...args: string[]): Promise<Summary> {
   return JSON.parse(stdout) as Summary;
 }
 
-describe.each(['shm', 'unix', 'tcp'])('over %s', (transport) => {
+describe.each(['shm', 'unix', 'tcp', 'tls'])('over %s', (transport) => {
   test('3 generated seconds arrive whole, in order and intact, and every intent is acknowledged', async () => {
     const summary = await demo('--transport', transport, '--speed', 'max', '--seconds', '3');
     expect(summary).toMatchObject({
@@ -44,7 +44,8 @@ describe.each(['shm', 'unix', 'tcp'])('over %s', (transport) => {
     });
     expect(summary.intentsSent).toBeGreaterThanOrEqual(3);
     expect(summary.acksReceived).toBe(summary.intentsSent);
-    if (transport === 'tcp') expect(summary.address).toMatch(/^tcp:\/\/127\.0\.0\.1:[1-9]\d*$/);
+    if (transport === 'tcp' || transport === 'tls')
+      expect(summary.address).toMatch(/^(?:tcp|tls):\/\/127\.0\.0\.1:[1-9]\d*$/);
     const { p50, p99, max } = summary.ackLatencyUs;
     expect(p50).toBeGreaterThan(0);
     expect(p99).toBeGreaterThanOrEqual(p50 ?? Infinity);

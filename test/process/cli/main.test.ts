@@ -29,7 +29,7 @@ describe('wrong usage exits with 2 and says what is wrong on stderr', () => {
     [['demmo'], /unknown command 'demmo'[^]*Did you mean demo/],
     [['demo', '--fast'], /unknown option '--fast'/],
     [['demo', 'file.txt'], /too many arguments/],
-    [['demo', '--transport', 'tls'], /Allowed choices are shm, unix, tcp/],
+    [['demo', '--transport', 'pipe'], /Allowed choices are shm, unix, tcp, tls/],
     [['demo', '--speed', 'warp'], /Allowed choices are max, real/],
     [['demo', '--seconds', '0'], /number of seconds above 0/],
     [['demo', '--seconds', 'Infinity'], /number of seconds above 0/],

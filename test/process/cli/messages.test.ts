@@ -99,14 +99,18 @@ test('a payload comes from a file or from stdin', async () => {
 });
 
 // The peer of this test holds a key and sends what a terminal would obey.
-test('nothing of a peer reaches the terminal as it is', async () => {
-  const { program, address } = await listening(`unix:${join(cwd, 's')}`, '--count', '1');
-  const payload = JSON.stringify('\u001b[2J\u202Eevil\u009b31m');
-  await send(address, '--type', 'chat', '--payload', payload);
-  const { stdout } = await program.ended;
-  expect(stdout).toContain('\\x1b[2J\\u{202e}evil\\x9b31m');
-  expect(stdout).not.toMatch(/[\u001b\u009b\u202e]/u);
-});
+test.each([[['--count', '1']], [['--count', '1', '--json']]])(
+  'nothing of a peer reaches the terminal as it is, with %j',
+  async (options) => {
+    const { program, address } = await listening(`unix:${join(cwd, 's')}`, ...options);
+    const payload = JSON.stringify('\u001b[2J\u202Eevil\u009b31m');
+    await send(address, '--type', 'chat', '--payload', payload);
+    const { stdout } = await program.ended;
+    if (!options.includes('--json')) expect(stdout).toContain('\\x1b[2J\\u{202e}evil\\x9b31m');
+    else expect(stdout).toContain('"payload":"\\u001b[2J\\u202eevil\\u009b31m"');
+    expect(stdout).not.toMatch(/[\u001b\u009b\u202e]/u);
+  },
+);
 
 test.each([
   ['a payload that is no JSON', ['--type', 'chat', '--payload', '{bad'], 2, /"\{bad" is no JSON/],
@@ -203,5 +207,61 @@ describe('the environment', () => {
     expect(missing).toMatchObject({ code: 2, stderr: expect.stringContaining('--key FILE') as string });
     const half = await run(['listen', 'shm:eai', ...KEY], { cwd, env: env({ EIPC_TLS_CERT: 'cert.pem' }) });
     expect(half).toMatchObject({ code: 2, stderr: expect.stringContaining('EIPC_TLS_KEY is not set') as string });
+  });
+});
+
+describe('over tls', () => {
+  const env = { ...process.env, EIPC_TLS_CERT: '', EIPC_TLS_KEY: '', EIPC_TLS_CA: '', EIPC_TLS_FINGERPRINTS: '' };
+  const start = async (...args: string[]): Promise<{ address: string; fingerprint: string }> => {
+    const program = new Program(['listen', 'tls://127.0.0.1:0', ...KEY, ...args], { cwd, env });
+    programs.push(program);
+    const [, address = ''] = await program.until(/listening: (tls:\S+)/);
+    const [, fingerprint = ''] = await program.until(/certificate: .*--tls-fingerprint ([0-9a-f]{64})/);
+    return { address, fingerprint };
+  };
+
+  test('a certificate for development is believed by the fingerprint that is printed, and by nothing else', async () => {
+    const { address, fingerprint } = await start('--tls-auto-cert');
+    const ping = ['ping', address, ...KEY, '--count', '1', '--interval', '0'];
+    const good = await run([...ping, '--tls-fingerprint', fingerprint], { cwd, env });
+    expect(good).toMatchObject({ code: 0, stderr: '' });
+    expect(good.stdout).toMatch(/hmac-sha256 in TLSv1\.3 \(TLS_\w+\): 1 of 1 answered/);
+    const byEnvironment = await run(ping, { cwd, env: { ...env, EIPC_TLS_FINGERPRINTS: fingerprint } });
+    expect(byEnvironment).toMatchObject({ code: 0 });
+    const blind = await run(ping, { cwd, env });
+    expect(blind).toMatchObject({ code: 1, stderr: expect.stringContaining('EIPC_IDENTITY') as string });
+    const wrong = await run([...ping, '--tls-fingerprint', 'ab'.repeat(32)], { cwd, env });
+    expect(wrong).toMatchObject({ code: 1, stderr: expect.stringContaining(fingerprint) as string });
+  });
+
+  test('files of a certificate for development serve both ends: mutual TLS by four options', async () => {
+    const files = ['--tls-cert', 'dev.crt', '--tls-key', 'dev.key'];
+    const { address } = await start(...files, '--tls-ca', 'dev.crt', '--tls-auto-cert');
+    const send = ['send', address, ...KEY, '--type', 'intent', '--payload', '{"a":1}', '--request'];
+    const good = await run([...send, ...files, '--tls-ca', 'dev.crt'], { cwd, env });
+    expect(good).toMatchObject({ code: 0, stderr: '' });
+    expect(good.stdout).toContain('"status":"ok"');
+    const without = await run([...send, '--tls-ca', 'dev.crt'], { cwd, env });
+    expect(without.code).not.toBe(0);
+    expect(without.stderr).toMatch(/EIPC_(?:HANDSHAKE_FAILED|TRANSPORT)/);
+  });
+
+  test('options of TLS for an address without it, and half of them, are wrong usage', async () => {
+    for (const address of ['shm:eai', 'tcp://127.0.0.1:1'])
+      for (const args of [
+        ['listen', address],
+        ['ping', address],
+      ])
+        expect(await run([...args, ...KEY, '--tls-ca', 'dev.crt'], { cwd, env })).toMatchObject({
+          code: 2,
+          stderr: expect.stringContaining('use tls://host:port, or leave them out') as string,
+        });
+    const half = await run(['listen', 'tls://127.0.0.1:0', ...KEY, '--tls-cert', 'dev.crt'], { cwd, env });
+    expect(half).toMatchObject({ code: 2, stderr: expect.stringContaining('EIPC_TLS_KEY is not set: half') as string });
+    const none = await run(['listen', 'tls://127.0.0.1:0', ...KEY], { cwd, env });
+    expect(none).toMatchObject({
+      code: 2,
+      stderr: expect.stringContaining('tls.cert and tls.key are missing') as string,
+    });
   });
 });

@@ -2,7 +2,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 
-import { escapeText, MAX_FOREIGN_BYTES, quoteValue } from '../../../src/cli/escape.js';
+import { escapeJson, escapeText, MAX_FOREIGN_BYTES, quoteValue } from '../../../src/cli/escape.js';
 
 describe('escapeText', () => {
   test('leaves ordinary text of any language alone', () => {
@@ -35,6 +35,18 @@ describe('escapeText', () => {
       }),
     );
   });
+});
+
+// A peer's message as a line of JSON on a terminal: C1 has a command of its own, and JSON leaves it as it is.
+test('escapeJson leaves nothing that a terminal obeys, and means the same', () => {
+  fc.assert(
+    fc.property(fc.record({ text: fc.string({ unit: 'binary' }), more: fc.jsonValue() }), (value) => {
+      const line = escapeJson(value);
+      expect(line).not.toMatch(/[\u0000-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/);
+      expect(JSON.parse(line)).toEqual(JSON.parse(JSON.stringify(value)));
+    }),
+  );
+  expect(escapeJson({ text: 'a\u009b2J\u202e脳' })).toBe('{"text":"a\\u009b2J\\u202e脳"}');
 });
 
 test('quoteValue quotes and keeps messages short', () => {

@@ -55,7 +55,7 @@ describe('what ships', () => {
 describe('the addon that ships', () => {
   const { vectors } = load<{ vectors: readonly Vector[] }>('eipc2.json');
   const { hello } = load<{ hello: readonly HelloReject[] }>('eipc2-rejects.json');
-  // Servers of this release have no TLS, and with it no channel binding.
+  // A session is bound to TLS by its exporter, of which a vector has the hash alone.
   const good = vectors.filter(({ channel_binding }) => /^0+$/.test(channel_binding));
   const bad = hello.filter(({ receiver }) => receiver === 'server');
 

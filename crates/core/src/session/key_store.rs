@@ -180,7 +180,7 @@ mod tests {
     fn short_keys_and_phrases_are_refused() {
         let made = |key: &[u8]| Psk::new(key).map(drop);
         let short = |length| Err(Error::with(Code::Key, format!("{length} bytes, at least 32 are needed")));
-        let phrase = Err(Error::new(Code::Key, "the key consists of printable characters only"));
+        let phrase = Err(Error::new(Code::Key, crate::session::keys::PHRASE));
         assert_eq!((made(&[0x81; 31]), made(&[]), made(&[b'a'; 31])), (short(31), short(0), short(31)));
         assert_eq!(made(b"correct horse battery staple, and more\n"), phrase);
         assert_eq!(made(&[b'a'; 32]), phrase);

@@ -21,6 +21,10 @@ pub struct Psk {
     derived: Secret<32>,
 }
 
+/// What is wrong with a phrase, and what to do.
+pub(super) const PHRASE: &str = "the key consists of printable characters only, and a phrase can be guessed: use 32 random bytes \
+     (`eipc keygen` makes them), with hex: or base64: in front where they are written as text";
+
 impl Psk {
     /// Derives what handshakes need from the bytes of a key.
     ///
@@ -30,7 +34,7 @@ impl Psk {
     pub fn new(key: &[u8]) -> Result<Self> {
         let printable = |byte: &u8| matches!(byte, b' '..=b'~' | b'\t' | b'\n' | b'\r');
         if key.len() >= MIN_PSK_LEN && key.iter().all(printable) {
-            return Err(Error::new(Code::Key, "the key consists of printable characters only"));
+            return Err(Error::new(Code::Key, PHRASE));
         }
         Self::dangerous_passphrase(key)
     }

@@ -57,6 +57,14 @@ fn a_known_peer_is_the_only_one_from_the_first_frame_on() {
 }
 
 #[test]
+fn a_session_id_has_at_most_256_bytes() {
+    let with = |length| MacConfig { session_id: "\u{1}".repeat(length), ..config("hello-client") };
+    // The longest in its longest form leaves room in the header.
+    assert!(end(with(256)).message(Kind::Chat, b"").is_ok());
+    assert_eq!(Connection::mac_only(with(257), Time(0)).unwrap_err().code, Code::BadHeader);
+}
+
+#[test]
 fn an_unknown_peer_gives_itself_an_id() {
     for wrong in ["", "a\nb", &"x".repeat(65)] {
         let frame = signed(NIA, b'c', &header(wrong, "", 1), b"");

@@ -10,15 +10,19 @@
 //! - `then` and `then_some` let everything pass; `min`, `max` and `clamp` bound nothing ([`calls`]);
 //! - a guard is false, and is true; an arm that refuses is skipped, or does what another does ([`arms`]);
 //! - a few are written by hand ([`crate::by_hand`]).
+//!
+//! Memory orderings have rules of their own ([`orderings`]).
 
 mod arms;
 mod calls;
+mod orderings;
 mod verdict;
 mod walk;
 
 use crate::by_hand::{BY_HAND, ByHand};
 use crate::constness::Name;
 use crate::rewrite::{Mutant, Rewrite, one_line, switch};
+use crate::suite::Suite;
 use proc_macro2::Span;
 use std::collections::BTreeSet;
 use std::fmt;
@@ -77,11 +81,14 @@ impl<'n> Finder<'n> {
     }
 
     /// Finds the mutants of a file and returns its text with all of them.
-    pub(crate) fn file(&mut self, path: &str, source: &str, file: &syn::File) -> String {
+    pub(crate) fn file(&mut self, path: &str, source: &str, file: &syn::File, suite: Suite) -> String {
         self.file = path.to_owned();
         self.source = source.to_owned();
         self.seen.clear();
-        self.visit_file(file);
+        match suite {
+            Suite::Checks => self.visit_file(file),
+            Suite::Orderings => orderings::find(self, file),
+        }
         std::mem::take(&mut self.rewrite).apply(source)
     }
 
@@ -148,9 +155,13 @@ mod tests {
 
     /// The checks found in a text and what becomes of each. The text with all mutants must still be Rust.
     fn found(text: &str) -> Vec<String> {
+        found_of(Suite::Checks, text)
+    }
+
+    fn found_of(suite: Suite, text: &str) -> Vec<String> {
         let needed = BTreeSet::new();
         let mut finder = Finder::new(&needed);
-        let rewritten = finder.file("a.rs", text, &syn::parse_file(text).unwrap());
+        let rewritten = finder.file("a.rs", text, &syn::parse_file(text).unwrap(), suite);
         syn::parse_file(&rewritten).unwrap_or_else(|error| panic!("{error}: {rewritten}"));
         assert_eq!(text.lines().count(), rewritten.lines().count(), "every line keeps its number");
         finder.mutants.iter().map(|mutant| format!("{} {}", mutant.check, mutant.change)).collect()
@@ -246,9 +257,31 @@ mod tests {
         for (needed, mutants, left) in [(vec![], 2, 0), (vec![("T".to_owned(), "f".to_owned())], 0, 2)] {
             let needed = needed.into_iter().collect();
             let mut finder = Finder::new(&needed);
-            let rewritten = finder.file("a.rs", text, &syn::parse_file(text).unwrap());
+            let rewritten = finder.file("a.rs", text, &syn::parse_file(text).unwrap(), Suite::Checks);
             assert_eq!((finder.mutants.len(), finder.uncovered.len()), (mutants, left));
             assert_eq!(rewritten.contains("const fn"), left > 0);
         }
+    }
+
+    #[test]
+    fn orderings_are_weakened_by_one_step_and_fences_removed() {
+        let orderings = |text: &str| found_of(Suite::Orderings, &format!("fn f() {{ {text} }}"));
+        assert_eq!(orderings("a.load(Ordering::Relaxed);"), [""; 0]);
+        assert_eq!(orderings("a.load(Ordering::Acquire);"), ["a.load(Ordering::Acquire) is Relaxed"]);
+        assert_eq!(orderings("a.load(SeqCst);"), ["a.load(SeqCst) is Acquire"]);
+        assert_eq!(orderings("a.store(1, Ordering::SeqCst);"), ["a.store(1, Ordering::SeqCst) is Release"]);
+        assert_eq!(
+            orderings("a.swap(1, Ordering::AcqRel);"),
+            ["a.swap(1, Ordering::AcqRel) is Acquire", "a.swap(1, Ordering::AcqRel) is Release"]
+        );
+        assert_eq!(
+            orderings("fence(Ordering::SeqCst);"),
+            ["fence(Ordering::SeqCst) is removed", "fence(Ordering::SeqCst) is AcqRel"]
+        );
+        assert_eq!(orderings("fence(Ordering::Acquire);"), ["fence(Ordering::Acquire) is removed"]);
+        assert_eq!(
+            found_of(Suite::Orderings, "#[cfg(test)] mod tests { fn f() { fence(Ordering::SeqCst); } }"),
+            [""; 0]
+        );
     }
 }

@@ -104,6 +104,8 @@ struct HandleData {
     uv: Rc<Uv>,
     action: Action,
     layout: std::alloc::Layout,
+    /// The events of a poll handle.
+    watched: Cell<c_int>,
 }
 
 /// A libuv handle; dropping it closes it.
@@ -111,8 +113,6 @@ pub(crate) struct Handle {
     raw: RawHandle,
     uv: Rc<Uv>,
     kind: HandleKind,
-    /// The events of a poll handle.
-    watched: Cell<c_int>,
 }
 
 impl Handle {
@@ -146,7 +146,7 @@ impl Handle {
             unsafe { std::alloc::dealloc(raw.cast(), layout) };
             return Err(status);
         }
-        let data = Box::new(HandleData { uv: Rc::clone(uv), action, layout });
+        let data = Box::new(HandleData { uv: Rc::clone(uv), action, layout, watched: Cell::new(0) });
         // SAFETY: initialised above; the box lives until the close callback takes it back.
         unsafe {
             (uv.set_data)(raw, Box::into_raw(data).cast());
@@ -155,7 +155,7 @@ impl Handle {
             }
         }
         uv.open_handles.set(uv.open_handles.get() + 1);
-        Ok(Self { raw, uv: Rc::clone(uv), kind, watched: Cell::new(0) })
+        Ok(Self { raw, uv: Rc::clone(uv), kind })
     }
 
     /// Starts an idle or prepare handle. Starting twice is harmless.
@@ -188,7 +188,9 @@ impl Handle {
 impl super::Watch for Handle {
     /// libuv would queue the descriptor for `epoll_ctl` each time, and a loop with something queued never counts as idle.
     fn watch_for(&self, events: c_int) {
-        if matches!(self.kind, HandleKind::Poll) && self.watched.replace(events) != events {
+        // SAFETY: the handle is open until drop; the borrow ends with the statement.
+        let watched = unsafe { &data_of(self.raw).watched };
+        if matches!(self.kind, HandleKind::Poll) && watched.replace(events) != events {
             // SAFETY: the handle is open until drop; changing the events of a started handle is allowed.
             unsafe { (self.uv.poll_start)(self.raw, events, on_poll) };
         }
@@ -212,14 +214,34 @@ unsafe extern "C" fn on_turn(raw: RawHandle) {
 }
 
 unsafe extern "C" fn on_poll(raw: RawHandle, status: c_int, events: c_int) {
+    if status < 0 {
+        // libuv has stopped the handle. An error does not end a watch: a socket whose peer died with bytes of ours unread reports one
+        // while the peer's own last bytes, and behind them its end, are still to be read.
+        // SAFETY: libuv calls back for open handles only, on this thread; starting one again that was stopped is allowed.
+        unsafe {
+            let data = data_of(raw);
+            let watched = data.watched.get();
+            if watched != 0 {
+                (data.uv.poll_start)(raw, watched, on_poll);
+            }
+        }
+    }
     run(raw, status, events);
+}
+
+/// Returns what is kept for a handle.
+///
+/// # Safety
+/// The handle was made by `Handle::new`, and its close callback has not run.
+unsafe fn data_of<'a>(raw: RawHandle) -> &'a HandleData {
+    // SAFETY: the first field of every libuv handle is `void* data` (public ABI), set in `Handle::new` and taken back by the close callback.
+    unsafe { &*raw.cast::<*const HandleData>().read() }
 }
 
 fn run(raw: RawHandle, status: c_int, events: c_int) {
     // The data outlives this call even if the action closes the handle: the close callback runs in a later phase of the loop.
-    // SAFETY: the first field of every libuv handle is `void* data` (public ABI), set in `Handle::new`; libuv calls back only
-    // for open handles, on this thread.
-    let data = unsafe { &*raw.cast::<*const HandleData>().read() };
+    // SAFETY: libuv calls back only for open handles, on this thread.
+    let data = unsafe { data_of(raw) };
     // A panic must not unwind through libuv's frames.
     let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (data.action)(status, events)));
     if outcome.is_err() {
@@ -230,7 +252,7 @@ fn run(raw: RawHandle, status: c_int, events: c_int) {
 unsafe extern "C" fn on_closed(raw: RawHandle) {
     // SAFETY: the first field is `void* data`, set in `Handle::new`, taken back exactly once: libuv calls this once.
     let data = unsafe { Box::from_raw(raw.cast::<*mut HandleData>().read()) };
-    let HandleData { uv, action, layout } = *data;
+    let HandleData { uv, action, layout, .. } = *data;
     // SAFETY: allocated with this layout; libuv gave the memory back.
     unsafe { std::alloc::dealloc(raw.cast(), layout) };
     drop(action);

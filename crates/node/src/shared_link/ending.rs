@@ -25,6 +25,13 @@ pub(super) struct Parting {
     pub(super) was_in_use: bool,
 }
 
+impl Parting {
+    /// What a call fails with that comes meanwhile.
+    pub(super) fn code(&self) -> Code {
+        self.ended.code()
+    }
+}
+
 impl SharedLink {
     /// The session is over once everything the peer sent before its X, or before its death, was delivered.
     pub(super) fn finish_if_drained(&mut self, now: Time) {

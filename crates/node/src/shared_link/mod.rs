@@ -291,7 +291,7 @@ impl SharedLink {
     /// Seals and pushes; see `push` in the boundary's description.
     pub(crate) fn push(&mut self, batch: &mut [u8], now: Time) -> Result<usize, Error> {
         if self.connection.state() != State::Open {
-            return Err(Error::from(Code::Closed));
+            return Err(Error::from(self.parting.as_ref().map_or(Code::Closed, Parting::code)));
         }
         let Some(plane) = self.plane.as_mut() else {
             return Err(Error::new(Code::Protocol, "the session is not open yet"));

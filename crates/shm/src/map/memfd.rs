@@ -56,7 +56,9 @@ impl Segment for MemfdRegion {
         }
         rustix::fs::fcntl_add_seals(&fd, REQUIRED)?;
         let passed_on = rustix::io::fcntl_dupfd_cloexec(&fd, 0)?;
-        Ok(Created { region: map(fd, &offer)?, offer, descriptor: Some(passed_on) })
+        let region = map(fd, &offer)?;
+        kill_point!("s-made");
+        Ok(Created { region, offer, descriptor: Some(passed_on) })
     }
 
     fn open(offer: &Offer, descriptor: Option<OwnedFd>, peer_uid: u32) -> Result<Self, OpenError> {
@@ -74,7 +76,9 @@ impl Segment for MemfdRegion {
         {
             return Err(OpenError::Header);
         }
-        map(fd, offer).map_err(OpenError::System)
+        let region = map(fd, offer).map_err(OpenError::System)?;
+        kill_point!("s-mapped-one");
+        Ok(region)
     }
 
     // It has no name.

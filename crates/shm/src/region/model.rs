@@ -1,13 +1,14 @@
 //! The heap twin as loom sees it: control words are loom's atomics, data are cells that loom watches for races.
 //!
 //! A data word that one side writes while the other may still touch it makes the model fail, which is how a missing
-//! acquire or release shows. Only compiled under `cfg(loom)`.
+//! acquire or release shows. A side may be watched access by access, so that a model can let it die at any of them. Only
+//! compiled under `cfg(loom)`.
 #![allow(unsafe_code, reason = "loom hands out raw pointers to the contents of its cells")]
 
 use std::io;
+use std::sync::Arc;
 
 use loom::cell::UnsafeCell;
-use loom::sync::Arc;
 use loom::sync::atomic::{AtomicU32, AtomicU64};
 
 use super::access::Access;
@@ -15,25 +16,26 @@ use super::{OutOfRange, Seat};
 use crate::control::{Flag, PerLane, Slot, Word};
 use crate::layout::{Direction, LANES, Layout};
 
-/// A segment that loom can explore.
-#[derive(Debug, Clone)]
-pub struct HeapRegion(Arc<Inner>);
+/// A segment that loom can explore, as one side has it.
+#[derive(Clone)]
+pub struct HeapRegion {
+    // The standard library's: when the memory goes is no part of the protocol, and loom would explore that too.
+    memory: Arc<Memory>,
+    before_access: Option<Arc<dyn Fn() + Send + Sync>>,
+}
 
-#[derive(Debug)]
-struct Inner {
+struct Memory {
     layout: Layout,
     client_to_server: Page,
     server_to_client: Page,
     data: Vec<UnsafeCell<[u8; 8]>>,
 }
 
-#[derive(Debug)]
 struct Page {
     lanes: PerLane<Control>,
     consumer_waiting: AtomicU32,
 }
 
-#[derive(Debug)]
 struct Control {
     tail: AtomicU64,
     head: AtomicU64,
@@ -42,9 +44,9 @@ struct Control {
 }
 
 // SAFETY: the cells are reached through `with` and `with_mut` only, and loom fails the model when two threads race.
-unsafe impl Send for Inner {}
+unsafe impl Send for Memory {}
 // SAFETY: as for Send.
-unsafe impl Sync for Inner {}
+unsafe impl Sync for Memory {}
 
 impl HeapRegion {
     /// Makes a zeroed segment; call it inside of `loom::model`.
@@ -62,32 +64,48 @@ impl HeapRegion {
             })),
             consumer_waiting: AtomicU32::new(0),
         };
-        Ok(Self(Arc::new(Inner { layout, client_to_server: page(), server_to_client: page(), data })))
+        let memory = Memory { layout, client_to_server: page(), server_to_client: page(), data };
+        Ok(Self { memory: Arc::new(memory), before_access: None })
     }
 
+    /// Returns the same segment for a side that calls `before_access` before each of its accesses.
+    #[must_use]
+    pub fn watched(&self, before_access: Arc<dyn Fn() + Send + Sync>) -> Self {
+        Self { memory: Arc::clone(&self.memory), before_access: Some(before_access) }
+    }
+
+    fn accessed(&self) -> &Memory {
+        if let Some(before_access) = &self.before_access {
+            before_access();
+        }
+        &self.memory
+    }
+}
+
+impl Memory {
     fn page(&self, direction: Direction) -> &Page {
         match direction {
-            Direction::ClientToServer => &self.0.client_to_server,
-            Direction::ServerToClient => &self.0.server_to_client,
+            Direction::ClientToServer => &self.client_to_server,
+            Direction::ServerToClient => &self.server_to_client,
         }
     }
 
     /// Returns the words that a range touches; every record starts at a multiple of 8.
     fn words(&self, offset: usize, len: usize) -> Result<&[UnsafeCell<[u8; 8]>], OutOfRange> {
-        if offset % 8 != 0 {
+        if !offset.is_multiple_of(8) {
             return Err(OutOfRange);
         }
-        self.0.data.get(offset / 8..(offset + len).div_ceil(8)).ok_or(OutOfRange)
+        self.data.get(offset / 8..(offset + len).div_ceil(8)).ok_or(OutOfRange)
     }
 }
 
 impl Access for HeapRegion {
     fn layout(&self) -> &Layout {
-        &self.0.layout
+        &self.memory.layout
     }
 
     fn word(&self, slot: Slot, word: Word) -> &AtomicU64 {
-        let control = self.page(slot.direction).lanes.of(slot.lane);
+        let control = self.accessed().page(slot.direction).lanes.of(slot.lane);
         match word {
             Word::Tail => &control.tail,
             Word::Head => &control.head,
@@ -97,8 +115,8 @@ impl Access for HeapRegion {
 
     fn flag(&self, direction: Direction, flag: Flag) -> &AtomicU32 {
         match flag {
-            Flag::ProducerWaiting(lane) => &self.page(direction).lanes.of(lane).producer_waiting,
-            Flag::ConsumerWaiting => &self.page(direction).consumer_waiting,
+            Flag::ProducerWaiting(lane) => &self.accessed().page(direction).lanes.of(lane).producer_waiting,
+            Flag::ConsumerWaiting => &self.accessed().page(direction).consumer_waiting,
         }
     }
 
@@ -113,7 +131,7 @@ impl Access for HeapRegion {
     }
 
     fn copy_out(&self, offset: usize, out: &mut [u8]) -> Result<(), OutOfRange> {
-        for (word, out) in self.words(offset, out.len())?.iter().zip(out.chunks_mut(8)) {
+        for (word, out) in self.accessed().words(offset, out.len())?.iter().zip(out.chunks_mut(8)) {
             // SAFETY: loom has just checked that no other thread writes this cell concurrently.
             let bytes = word.with(|at| unsafe { *at });
             out.iter_mut().zip(bytes).for_each(|(out, byte)| *out = byte);
@@ -122,7 +140,7 @@ impl Access for HeapRegion {
     }
 
     fn copy_in(&self, offset: usize, bytes: &[u8]) -> Result<(), OutOfRange> {
-        for (word, bytes) in self.words(offset, bytes.len())?.iter().zip(bytes.chunks(8)) {
+        for (word, bytes) in self.accessed().words(offset, bytes.len())?.iter().zip(bytes.chunks(8)) {
             // SAFETY: loom has just checked that no other thread touches this cell concurrently.
             word.with_mut(|at| unsafe { (*at).iter_mut().zip(bytes).for_each(|(to, from)| *to = *from) });
         }

@@ -50,10 +50,13 @@ impl Consumer {
                 return Ok(None);
             }
         }
+        kill_point!("c-before-read");
         let length = match self.header(region)? {
             Header::Frame { length } => length,
             Header::Padding { length } => {
                 self.skip_padding(length)?;
+                kill_point!(wrap if true);
+                kill_point!("c-before-read");
                 match self.header(region)? {
                     Header::Frame { length } => length,
                     Header::Padding { .. } => return Err(Fault::PaddingRepeated),
@@ -71,7 +74,9 @@ impl Consumer {
             return Err(Fault::Misuse);
         };
         let offset = offset_of(self.span, self.position) + record::HEADER;
+        kill_point!("c-mid-copy", region.copy_out(offset, out.split_at_mut(out.len() / 2).0));
         region.copy_out(offset, out).map_err(|OutOfRange| Fault::Misuse)?;
+        kill_point!("c-copied");
         self.announced = None;
         self.position += record::size(length);
         Ok(())
@@ -86,14 +91,16 @@ impl Consumer {
         // Release: partner is the producer's acquire load of the head (producer.rs, `refresh`); our copies are done
         // before it may overwrite their source.
         region.word(self.slot, Word::Head).store(self.released, Ordering::Release);
+        kill_point!("c-released");
         true
     }
 
     /// Looks whether the shared tail says anything new. The value is only compared, so it need not be checked: a lie
     /// is met by [`Consumer::next`].
     pub(crate) fn has_data(&self, region: &impl Access) -> bool {
-        // Acquire: partner is the producer's release store of the tail (producer.rs, `publish`).
-        self.has_cached_data() || region.word(self.slot, Word::Tail).load(Ordering::Acquire) != self.position
+        // Relaxed: nothing is read on the strength of it. Who comes for the data loads the tail again (`refresh`), and a
+        // later load of the same word never sees an older value. Before a sleep the fence of `begin_wait` orders it.
+        self.has_cached_data() || region.word(self.slot, Word::Tail).load(Ordering::Relaxed) != self.position
     }
 
     /// The same without a look at the segment.

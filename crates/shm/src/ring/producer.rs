@@ -54,6 +54,7 @@ impl Producer {
     /// Copies a frame in behind the published records; false if the lane is full.
     pub(crate) fn push(&mut self, region: &impl Access, frame: &[u8]) -> Result<bool, PushError> {
         let Some(room) = self.room(region, frame.len())? else { return Ok(false) };
+        kill_point!("p-reserved");
         self.write(region, frame, room).map_err(|OutOfRange| Fault::Misuse)?;
         Ok(true)
     }
@@ -64,6 +65,7 @@ impl Producer {
         // Release: partner is the consumer's acquire load of the tail (consumer.rs, `refresh`); records written
         // before are whole when it sees this.
         region.word(self.slot, Word::Tail).store(self.tail, Ordering::Release);
+        kill_point!("p-published");
     }
 
     /// Announces that we wait for room, then looks again: true if there is room for what was refused last.
@@ -115,6 +117,8 @@ impl Producer {
         }
         let to_end = room_to_end(self.span, self.tail);
         let padding = if size > to_end { to_end } else { 0 };
+        kill_point!(wrap if padding > 0);
+        kill_point!("p-before-reserve");
         // At most capacity / 2 for each: an empty lane takes it always.
         let wanted = padding + size;
         if wanted > self.free() {
@@ -141,8 +145,10 @@ impl Producer {
         }
         let offset = offset_of(self.span, at);
         region.set_header(offset, Header::Frame { length: room.length }.encode())?;
+        kill_point!("p-mid-copy", region.copy_in(offset + record::HEADER, frame.split_at(frame.len() / 2).0));
         region.copy_in(offset + record::HEADER, frame)?;
         self.tail = at + room.size;
+        kill_point!("p-copied");
         Ok(())
     }
 

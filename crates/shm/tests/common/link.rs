@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 
 use eipc_shm::doorbell::{self, Received, Rung, peer_credentials, receive, send_nonblocking, send_with_fd};
 use eipc_shm::{
-    ALL_LANES, Capacities, Created, Direction, Inbound, Lane, Offer, Outbound, Reply, Segment, SegmentKind,
+    ALL_LANES, Capacities, Created, Direction, Inbound, Lane, Offer, Outbound, Region, Reply, Segment,
+    SegmentKind,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::Mode;
@@ -73,11 +74,12 @@ pub(crate) fn accept(listener: &OwnedFd) -> OwnedFd {
     doorbell::accept(listener.as_fd()).unwrap().unwrap()
 }
 
-pub(crate) struct Link<S: Segment> {
+pub(crate) struct Link<R: Region> {
     socket: OwnedFd,
-    ended: bool,
-    pub(crate) inbound: Inbound<S>,
-    pub(crate) outbound: Outbound<S>,
+    /// Whether the peer's end of stream was read.
+    pub(crate) ended: bool,
+    pub(crate) inbound: Inbound<R>,
+    pub(crate) outbound: Outbound<R>,
     /// How often this side slept for data and was woken.
     pub(crate) wakes: u64,
     /// How often this side rang.
@@ -89,10 +91,45 @@ pub(crate) struct Link<S: Segment> {
 impl<S: Segment> Link<S> {
     /// Hands the segment over as docs/shm-abi.md says; the frames around the payloads are left out.
     pub(crate) fn hand_over(socket: OwnedFd, role: Role) -> Self {
+        Self::try_hand_over(socket, role).unwrap()
+    }
+
+    /// The same with a peer that may die meanwhile: `None` at its end of stream.
+    pub(crate) fn try_hand_over(socket: OwnedFd, role: Role) -> Option<Self> {
         let (region, reads) = match role {
-            Role::Server => (Self::offer(&socket), Direction::ClientToServer),
-            Role::Client => (Self::take(&socket), Direction::ServerToClient),
+            Role::Server => (Self::offer(&socket)?, Direction::ClientToServer),
+            Role::Client => (Self::take(&socket)?, Direction::ServerToClient),
         };
+        Some(Self::over(region, socket, reads))
+    }
+
+    fn offer(socket: &OwnedFd) -> Option<S> {
+        let Created { region, offer, .. } = send_offer::<S>(socket);
+        let mut reply = [0; 12];
+        read_exact(socket, &mut reply)?;
+        assert_eq!(Reply::decode(&reply[4..]), Ok(Reply::Ready));
+        assert!(!is_linked(&offer), "the client took the name away");
+        region.unlink();
+        Some(region)
+    }
+
+    fn take(socket: &OwnedFd) -> Option<S> {
+        let (offer, descriptor) = try_receive_offer::<S>(socket)?;
+        let uid = peer_credentials(socket.as_fd()).unwrap().uid;
+        let region = S::open(&offer, descriptor, uid).unwrap();
+        let reply = Reply::Ready.encode();
+        let frame = [&(reply.len() as u32).to_be_bytes(), reply.as_slice()].concat();
+        match send_nonblocking(socket.as_fd(), &frame) {
+            Ok(sent) => assert_eq!(sent, frame.len()),
+            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe, "{error}"),
+        }
+        Some(region)
+    }
+}
+
+impl<R: Region> Link<R> {
+    /// Takes the seats of one side of a segment.
+    pub(crate) fn over(region: R, socket: OwnedFd, reads: Direction) -> Self {
         Self {
             socket,
             ended: false,
@@ -102,26 +139,6 @@ impl<S: Segment> Link<S> {
             rings: 0,
             space_waits: 0,
         }
-    }
-
-    fn offer(socket: &OwnedFd) -> S {
-        let Created { region, offer, .. } = send_offer::<S>(socket);
-        let mut reply = [0; 12];
-        read_exact(socket, &mut reply);
-        assert_eq!(Reply::decode(&reply[4..]), Ok(Reply::Ready));
-        assert!(!is_linked(&offer), "the client took the name away");
-        region.unlink();
-        region
-    }
-
-    fn take(socket: &OwnedFd) -> S {
-        let (offer, descriptor) = receive_offer::<S>(socket);
-        let uid = peer_credentials(socket.as_fd()).unwrap().uid;
-        let region = S::open(&offer, descriptor, uid).unwrap();
-        let reply = Reply::Ready.encode();
-        let frame = [&(reply.len() as u32).to_be_bytes(), reply.as_slice()].concat();
-        assert_eq!(send_nonblocking(socket.as_fd(), &frame).unwrap(), frame.len());
-        region
     }
 
     pub(crate) fn ring(&mut self) {
@@ -232,17 +249,22 @@ pub(crate) fn send_offer<S: Segment>(socket: &OwnedFd) -> Created<S> {
 
 /// The client's first step: reads the offer and what came with it.
 pub(crate) fn receive_offer<S: Segment>(socket: &OwnedFd) -> (Offer, Option<OwnedFd>) {
+    try_receive_offer::<S>(socket).unwrap()
+}
+
+fn try_receive_offer<S: Segment>(socket: &OwnedFd) -> Option<(Offer, Option<OwnedFd>)> {
     let mut prefix = [0; 4];
     wait_readable(socket);
-    let received = receive(socket.as_fd(), &mut prefix[..1], S::PASSES_DESCRIPTOR);
-    let Ok(Received::Bytes(1, descriptor)) = received else {
-        panic!("no offer");
+    let descriptor = match receive(socket.as_fd(), &mut prefix[..1], S::PASSES_DESCRIPTOR).unwrap() {
+        Received::Bytes(_, descriptor) => descriptor,
+        Received::End => return None,
+        Received::WouldBlock => panic!("it was readable"),
     };
     assert_eq!(descriptor.is_some(), S::PASSES_DESCRIPTOR, "what comes with the first byte");
-    read_exact(socket, &mut prefix[1..]);
+    read_exact(socket, &mut prefix[1..])?;
     let mut payload = vec![0; u32::from_be_bytes(prefix) as usize];
-    read_exact(socket, &mut payload);
-    (Offer::decode(&payload, SESSION, 1 << 20).unwrap(), descriptor)
+    read_exact(socket, &mut payload)?;
+    Some((Offer::decode(&payload, SESSION, 1 << 20).unwrap(), descriptor))
 }
 
 /// Whether the segment's name leads to something; a memfd has none.
@@ -250,12 +272,15 @@ pub(crate) fn is_linked(offer: &Offer) -> bool {
     offer.kind() == SegmentKind::Named && shm::open(offer.name(), shm::OFlags::RDONLY, Mode::empty()).is_ok()
 }
 
-fn read_exact(socket: &OwnedFd, mut buffer: &mut [u8]) {
+/// `None` if the stream ends before.
+fn read_exact(socket: &OwnedFd, mut buffer: &mut [u8]) -> Option<()> {
     while !buffer.is_empty() {
         wait_readable(socket);
-        let Ok(Received::Bytes(read, None)) = receive(socket.as_fd(), buffer, false) else {
-            panic!("the peer did not finish its sentence");
-        };
-        buffer = &mut buffer[read..];
+        match receive(socket.as_fd(), buffer, false).unwrap() {
+            Received::Bytes(read, None) => buffer = &mut buffer[read..],
+            Received::End => return None,
+            other => panic!("{other:?}"),
+        }
     }
+    Some(())
 }

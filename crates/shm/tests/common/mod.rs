@@ -3,8 +3,12 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(unsafe_code, reason = "a hostile peer writes where it likes")]
 
+#[cfg(target_os = "linux")]
+pub(crate) mod descriptors;
 #[cfg(unix)]
 pub(crate) mod link;
+pub(crate) mod reader;
+pub(crate) mod strike;
 
 use std::env;
 use std::process::Command;
@@ -92,6 +96,14 @@ impl Raw {
 
     pub(crate) fn set_head(&self, direction: Direction, lane: Lane, head: u64) {
         self.u64_at(tail_at(direction, lane) + 128).store(head, Ordering::Release);
+    }
+
+    pub(crate) fn set_producer_waiting(&self, direction: Direction, lane: Lane, value: u32) {
+        self.u32_at(tail_at(direction, lane) + 256).store(value, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_consumer_waiting(&self, direction: Direction, value: u32) {
+        self.u32_at(tail_at(direction, Lane::P0) + 2_048).store(value, Ordering::Relaxed);
     }
 
     pub(crate) fn set_header(&self, offset: usize, length: u32, kind: u32) {

@@ -25,6 +25,8 @@ const UNTOUCHED_SHARE = 6;
  */
 interface Victim {
   readonly target: NetConnectOpts;
+  /** Whether it speaks TLS, which anybody can. */
+  readonly isTls: boolean;
   readonly serviceId: string;
   readonly memory: Memory;
 }
@@ -66,7 +68,8 @@ export class Attacker {
    */
   async start(honest: string, bound: readonly string[]): Promise<readonly string[]> {
     const nothing: Memory = { recording: { c2s: [], s2c: [] } };
-    const victims: Victim[] = [{ target: targetOf(honest), serviceId: DEMO_SERVICE, memory: nothing }];
+    const isTls = honest.startsWith('tls:');
+    const victims: Victim[] = [{ target: targetOf(honest), isTls, serviceId: DEMO_SERVICE, memory: nothing }];
     const addresses: string[] = [];
     this.#roundsLeft = PLACES.length;
     for (const [i, place] of PLACES.entries()) {
@@ -78,7 +81,7 @@ export class Attacker {
         script: this.#scripts(place, memory),
       });
       this.#proxies.push(proxy);
-      victims.push({ target, serviceId: DECOY_SERVICE, memory });
+      victims.push({ target, isTls: false, serviceId: DECOY_SERVICE, memory });
       addresses.push(proxyAddress(place, this.#folder, proxy.port));
     }
     this.#roundsLeft += victims.length;
@@ -145,11 +148,11 @@ export class Attacker {
     if (sessionId !== null) this.#tally.bind(sessionId, record);
   }
 
-  async #probeOn({ target, serviceId, memory }: Victim): Promise<void> {
+  async #probeOn({ target, isTls, serviceId, memory }: Victim): Promise<void> {
     const { signal } = this.#stop;
     for (let number = 0; !signal.aborted; number++) {
       const { kind, bytes } = probe(number, memory.recording, serviceId);
-      const isAccepted = await isAnswered(target, bytes);
+      const isAccepted = await isAnswered(target, isTls, bytes);
       const record: AttackRecord = { kind, allowed: { c2s: 0, s2c: 0 } };
       this.#tally.add(record);
       if (isAccepted) this.#tally.accept(record);

@@ -35,9 +35,9 @@ export function proxyAddress(place: Place, folder: string, port: number | null):
   return 'path' in listen ? `${place.scheme}:${listen.path}` : `${place.scheme}://${listen.host}:${port}`;
 }
 
-/** How to connect to an address as the EAI process has bound it, without the library. */
+/** How to connect to an address as the EAI process has bound it, without the library. Of `tls` that is what carries it. */
 export function targetOf(address: string): NetConnectOpts {
-  const network = /^tcp:\/\/(.+):(\d+)$/.exec(address);
+  const network = /^(?:tcp|tls):\/\/(.+):(\d+)$/.exec(address);
   if (network !== null) return { host: network[1] ?? '', port: Number(network[2]) };
   return { path: address.slice(address.indexOf(':') + 1) };
 }

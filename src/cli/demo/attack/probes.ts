@@ -4,6 +4,7 @@
  */
 import { randomBytes, randomInt } from 'node:crypto';
 import { connect, type NetConnectOpts } from 'node:net';
+import { connect as connectTls } from 'node:tls';
 import { flipBit, PLAIN_ALERT, withPrefix } from './frames.js';
 import type { Recording } from './path-attacks.js';
 import type { AttackKind } from './tally.js';
@@ -40,10 +41,10 @@ export function probe(number: number, old: Recording, serviceId: string): { kind
   return { kind, bytes: Buffer.concat(make(old, serviceId).map(withPrefix)) };
 }
 
-/** Sends bytes and the end of the stream; resolves to whether anything but the alert was answered. */
-export function isAnswered(target: NetConnectOpts, bytes: Uint8Array): Promise<boolean> {
+/** Sends bytes, inside TLS or not, and the end of the stream; resolves to whether anything but the alert was answered. */
+export function isAnswered(target: NetConnectOpts, isTls: boolean, bytes: Uint8Array): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(target);
+    const socket = isTls ? connectTls({ ...target, rejectUnauthorized: false }) : connect(target);
     const answer: Buffer[] = [];
     socket.setTimeout(ANSWER_DEADLINE, () => socket.destroy());
     socket.on('data', (chunk: Buffer) => answer.push(chunk));

@@ -10,14 +10,13 @@ mod ending;
 
 use self::ending::Goodbye;
 pub use self::ending::StreamEnd;
-use super::Key;
-use super::check_ids;
 use super::handshake::{
     AwaitChallenge, AwaitResponse, AwaitResult, ClientStart, Denied, Established, ServerStart,
 };
 use super::open::{Envelope, Opener};
 use super::options::{Authentication, ClientConfig, MacConfig, ServerConfig, Session};
 use super::seal::Sealer;
+use super::{Key, MAX_TOKEN_LEN, check_ids};
 use crate::crypto::random::Random;
 use crate::error::{Code, Error, Result};
 use crate::message::{Kind, Meta};
@@ -129,10 +128,13 @@ impl Connection {
     ///
     /// # Errors
     /// [`Code::HandshakeFailed`] for an id that is none, [`Code::Reflection`] when both sides have the
-    /// same.
+    /// same, [`Code::BadHeader`] for a session id of more than 256 bytes.
     pub fn mac_only(config: MacConfig, now: Time) -> Result<Self> {
         let MacConfig { role, key, service_id, peer_id, session_id, capabilities, options } = config;
         check_ids(&service_id, peer_id.as_deref())?;
+        if session_id.len() > MAX_TOKEN_LEN {
+            return Err(Error::with(Code::BadHeader, format!("a session id of {} bytes", session_id.len())));
+        }
         let max_frame = options.max_frame();
         let sealer = Sealer::new(Arc::clone(&key), &service_id, &session_id, max_frame);
         let opener = Opener::new(key, &service_id, peer_id.clone(), &options);

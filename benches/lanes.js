@@ -1,0 +1,182 @@
+/**
+ * What a P0 message has to wait for while bulk (P3) saturates the server, from the same connection and from another; how the server shares
+ * itself between 64 connections; what a client that reads nothing costs the others.
+ *
+ * `node benches/lanes.js [--seconds N] [--rounds N] [--transports shm,unix] [--json]`, after `make build`. Server, probing client and flooding
+ * clients are processes of their own. Every echo is compared with what was sent. Ends with code 1 when one was wrong, or a connection got
+ * nothing through; no figure decides.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { loadavg, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import { ask, start, stop } from './harness/children.js';
+import { makePlacement } from './harness/placement.js';
+
+/** Connections that share the server, and the processes they are in. */
+const CLIENTS = 64;
+const PROCESSES = 8;
+const BULK_BYTES = 4_096;
+/** Milliseconds between two P0 messages of the paced probe. */
+const PAUSE = 2;
+/** Milliseconds until a flood has filled its lanes. */
+const FILL = 200;
+
+/** Where the processes run when there are more of them than cores. */
+const ANYWHERE = { answererPrefix: [], driverPrefix: [] };
+
+const { values } = parseArgs({
+  options: {
+    seconds: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '3' },
+    transports: { type: 'string', default: 'shm,unix' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const seconds = Number(values.seconds);
+const folder = mkdtempSync(join(tmpdir(), 'eipc-lanes-'));
+process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+
+const placement = makePlacement('two');
+const load = loadavg()[0];
+const latency = [];
+const shares = [];
+for (const transport of values.transports.split(',')) {
+  latency.push(...(await measureLatency(transport)));
+  shares.push(await measureShares(transport));
+}
+process.stdout.write(values.json ? `${JSON.stringify({ load, latency, shares })}\n` : report());
+process.exit(shares.every(({ counts }) => Math.min(...counts) > 0) ? 0 : 1);
+
+/** @param {string} transport */
+async function measureLatency(transport) {
+  const { server, connectClient } = await listen(transport, ['probe', 'other', 'stalled'], placement);
+  const probe = await connectClient(['probe']);
+  const other = await connectClient(['other']);
+  const stalled = await connectClient(['stalled'], true);
+  const on = (child, isOn) => ask(child, { flood: isOn ? 3 : null, bytes: BULK_BYTES });
+  const scenes = [
+    { scene: 'quiet' },
+    { scene: 'P3 from the same connection', flooder: probe },
+    { scene: 'P3 from another connection', flooder: other },
+  ];
+  const found = new Map();
+  for (let round = 0; round < Number(values.rounds); round += 1) {
+    if (round === 1) {
+      // From the second round on somebody is there who reads nothing.
+      await ask(server, { bulkTo: 'stalled' });
+    }
+    for (const { scene, flooder } of scenes) {
+      for (const [kind, pause] of [
+        ['paced', PAUSE],
+        ['back to back', null],
+      ]) {
+        if (flooder !== undefined) {
+          await on(flooder, true);
+          await setTimeout(FILL);
+        }
+        const result = await ask(probe, { probe: { seconds, pause } });
+        if (flooder !== undefined) {
+          await on(flooder, false);
+          await setTimeout(FILL);
+        }
+        const name = `${scene}|${kind}|${round === 0 ? 'no' : 'yes'}`;
+        found.set(name, [...(found.get(name) ?? []), result]);
+      }
+    }
+  }
+  for (const child of [probe, other, stalled, server]) await stop(child);
+  return [...found].map(([name, results]) => {
+    const [scene, kind, isStalled] = name.split('|');
+    const of = (name) => median(results.map((result) => result[name]));
+    return { transport, scene, kind, isStalled, p50: of('p50'), p90: of('p90'), p99: of('p99') };
+  });
+}
+
+/** @param {string} transport */
+async function measureShares(transport) {
+  const services = Array.from({ length: CLIENTS }, (_, n) => `client-${n}`);
+  const { server, connectClient } = await listen(transport, services, ANYWHERE);
+  const size = CLIENTS / PROCESSES;
+  const clients = [];
+  for (let n = 0; n < PROCESSES; n += 1) clients.push(await connectClient(services.slice(n * size, (n + 1) * size)));
+  for (const client of clients) await ask(client, { flood: 1, bytes: 64 });
+  await setTimeout(1_000);
+  const before = new Map((await ask(server, {})).counts);
+  await setTimeout(seconds * 1_000);
+  const after = (await ask(server, {})).counts;
+  for (const child of [...clients, server]) await stop(child);
+  const counts = services.map((name) => (new Map(after).get(name) ?? 0) - (before.get(name) ?? 0));
+  return { transport, counts: counts.sort((left, right) => left - right) };
+}
+
+async function listen(transport, services, { answererPrefix, driverPrefix }) {
+  const address = `${transport}:${join(folder, `${transport}-${services.length}`)}`;
+  const server = start(new URL('lanes/server.js', import.meta.url), answererPrefix);
+  const keys = Object.fromEntries(services.map((name) => [name, randomBytes(32).toString('hex')]));
+  await ask(server, { address, keys });
+  const connectClient = async (names, isStalled = false) => {
+    const client = start(new URL('lanes/client.js', import.meta.url), driverPrefix);
+    const theirs = Object.fromEntries(names.map((name) => [name, keys[name]]));
+    await ask(client, { address, keys: theirs, isStalled });
+    return client;
+  };
+  return { server, connectClient };
+}
+
+function report() {
+  const quiet = ({ transport, kind, isStalled }) =>
+    latency.find(
+      (row) => row.transport === transport && row.kind === kind && row.isStalled === isStalled && row.scene === 'quiet',
+    );
+  const rows = latency.map((row) =>
+    [
+      row.transport,
+      row.kind,
+      row.scene,
+      row.isStalled,
+      micro(row.p50),
+      micro(row.p90),
+      micro(row.p99),
+      (row.p99 / quiet(row).p99).toFixed(2),
+    ].join(' | '),
+  );
+  const shared = shares.map(({ transport, counts }) => {
+    const [least, most] = [counts[0], counts.at(-1)];
+    const total = counts.reduce((sum, count) => sum + count, 0);
+    return [transport, CLIENTS, Math.round(total / seconds), least, median(counts), most, (least / most).toFixed(2)];
+  });
+  return [
+    `P0 round trips beside P3 in messages of ${BULK_BYTES} bytes, medians of ${values.rounds} rounds of ${seconds} s; load average at the start ${load.toFixed(2)}`,
+    placement.description,
+    '',
+    ...table('transport | P0 | flood | somebody reads nothing | p50 µs | p90 µs | p99 µs | p99 ÷ quiet', rows),
+    '',
+    `${CLIENTS} clients in ${PROCESSES} processes send P1 as fast as it is taken; messages of a connection in ${seconds} s`,
+    '',
+    ...table(
+      'transport | clients | messages a second | least | median | most | least ÷ most',
+      shared.map((row) => row.join(' | ')),
+    ),
+    '',
+  ].join('\n');
+}
+
+function table(head, rows) {
+  const rule = head
+    .split('|')
+    .map(() => '---')
+    .join(' | ');
+  return [head, rule, ...rows].map((line) => `| ${line} |`);
+}
+
+function micro(nanoseconds) {
+  return (nanoseconds / 1_000).toFixed(1);
+}
+
+function median(values) {
+  const sorted = [...values].sort((left, right) => left - right);
+  return sorted[Math.floor(sorted.length / 2)];
+}

@@ -1,0 +1,39 @@
+/**
+ * The server of benches/lanes.js. Told `{ address, keys }` (hex by service id) it listens, sends P0 messages back, and counts the others by
+ * service; it adds up their bytes, so that it has more to do with a message than its sender, which is what fills lanes. Told `{ bulkTo }` it
+ * sends P3 to that service until its lane is full; asked for anything else it answers with the counts.
+ */
+import { Key, listen } from '../../dist/index.js';
+import { serve } from '../harness/children.js';
+
+/** @type {import('../../dist/index.js').Server} */
+let server;
+/** @type {Map<string, number>} */
+const counts = new Map();
+let sum = 0;
+
+serve(async ({ address, keys, bulkTo }) => {
+  if (address !== undefined) {
+    const services = Object.entries(keys).map(([service, hex]) => {
+      const key = Key.fromBytes(Buffer.from(hex, 'hex'));
+      return [service, { key, capabilities: [] }];
+    });
+    server = await listen(address, { services: Object.fromEntries(services), maxConnections: services.length });
+    server.router.handle('intent', ({ payload }, { endpoint }) => {
+      void endpoint.send({ type: 'intent', priority: 0, payload });
+    });
+    server.router.handle('features', ({ bytes }, { serviceId }) => {
+      for (let at = 0; at < bytes.length; at += 1) sum = (sum + bytes[at]) | 0;
+      counts.set(serviceId, (counts.get(serviceId) ?? 0) + 1);
+    });
+    return {};
+  }
+  if (bulkTo !== undefined) {
+    const [endpoint] = server.endpointsOf(bulkTo);
+    const message = { type: 'features', priority: 3, payload: Buffer.alloc(4_096) };
+    let sent = 0;
+    while (endpoint?.trySend(message) === true) sent += 1;
+    return { sent };
+  }
+  return { counts: [...counts], sum };
+});

@@ -1,0 +1,172 @@
+/**
+ * The attacker here is a peer that sends as much as it can, or takes nothing. It may waste its own connection; what it costs others is counted
+ * here in messages, and in `benches/lanes.js` in time.
+ */
+import { randomBytes } from 'node:crypto';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+
+import { connect, Key, listen } from '../../src/index.js';
+import type { ClientEndpoint, Priority, Server } from '../../src/index.js';
+import { fill } from '../helpers/scene.js';
+
+const FLOODER = fileURLToPath(new URL('fixtures/flooder.js', import.meta.url));
+const CLIENTS = 64;
+const BULK_BYTES = 4_096;
+/** Messages of 4 KiB that one batch takes at most. */
+const BATCH = 16;
+
+let folder: string;
+let keys: Map<string, Buffer>;
+let servers: Server[];
+let stops: (() => Promise<unknown>)[];
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'eipc-lanes-'));
+  keys = new Map(Array.from({ length: CLIENTS }, (_, n) => [`client-${n}`, randomBytes(32)]));
+  servers = [];
+  stops = [];
+});
+afterEach(async () => {
+  for (const stop of stops) await stop();
+  for (const server of servers) await server.close({ timeout: 100 });
+  rmSync(folder, { recursive: true, force: true });
+});
+
+/** Counts of the messages that the server handled, by client. */
+type Counts = Map<string, number>;
+
+async function serve(transport: string): Promise<{ server: Server; counts: Counts }> {
+  const services = Object.fromEntries(
+    [...keys].map(([service, bytes]) => [service, { key: Key.fromBytes(Buffer.from(bytes)), capabilities: [] }]),
+  );
+  const server = await listen(`${transport}:${join(folder, 'socket')}`, { services });
+  servers.push(server);
+  const counts: Counts = new Map();
+  server.router?.handle('features', (_message, { serviceId }) => {
+    counts.set(serviceId, (counts.get(serviceId) ?? 0) + 1);
+  });
+  return { server, counts };
+}
+
+/** Starts a process with these clients, which flood at once. Returns its pid. */
+async function flood(server: Server, clients: readonly string[], priority: Priority, bytes: number): Promise<number> {
+  const args = [FLOODER, server.addresses[0] ?? '', String(priority), String(bytes)];
+  const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+  stops.push(async () => {
+    const closed = once(child, 'close');
+    child.kill('SIGKILL');
+    await closed;
+  });
+  child.stdin.end(JSON.stringify(clients.map((name) => [name, keys.get(name)?.toString('hex')])));
+  for await (const line of createInterface(child.stdout)) if (line === 'open') return child.pid ?? 0;
+  throw new Error('the flooder ended before it was connected');
+}
+
+/** Waits without the event loop: nothing is received meanwhile. */
+function blockUntilAsleep(pid: number): void {
+  const end = performance.now() + 20_000;
+  // Asleep a hundred times in a row: not for a moment, but because its lane is full.
+  for (let times = 0; times < 100; times += 1) {
+    if (readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.startsWith('S') !== true) times = 0;
+    if (performance.now() > end) throw new Error('the flooder never found its lane full');
+  }
+}
+
+function dial(server: Server, serviceId: string): Promise<ClientEndpoint> {
+  const key = Key.fromBytes(Buffer.from(keys.get(serviceId) ?? []));
+  return connect(server.addresses[0] ?? '', { serviceId, key });
+}
+
+describe('over shared memory', () => {
+  it('priority 0 is delivered before the priority 3 that was queued in front of it', async () => {
+    const { server, counts } = await serve('shm');
+    const bulk = (): number => counts.get('client-0') ?? 0;
+    const pid = await flood(server, ['client-0'], 3, BULK_BYTES);
+    await expect.poll(bulk).toBeGreaterThan(0);
+    const seen = new Promise<number>((resolve) => server.router?.handle('intent', () => resolve(bulk())));
+    blockUntilAsleep(pid);
+    process.kill(pid, 'SIGUSR2');
+    blockUntilAsleep(pid);
+    const before = bulk();
+    expect((await seen) - before).toBe(0);
+    await expect.poll(bulk).toBeGreaterThan(before);
+  });
+
+  it('priority 0 of one connection waits for a batch of another one’s flood, not for all of it', async () => {
+    const { server, counts } = await serve('shm');
+    const bulk = (): number => counts.get('client-0') ?? 0;
+    const pid = await flood(server, ['client-0'], 3, BULK_BYTES);
+    const client = await dial(server, 'client-1');
+    let arrived: ((at: number) => void) | undefined;
+    server.router?.handle('intent', () => arrived?.(bulk()));
+    const waits: number[] = [];
+    for (let round = 0; round < 21; round += 1) {
+      const seen = new Promise<number>((resolve) => {
+        arrived = resolve;
+      });
+      blockUntilAsleep(pid);
+      const before = bulk();
+      expect(client.trySend({ type: 'intent', priority: 0 })).toBe(true);
+      waits.push((await seen) - before);
+    }
+    // Not the worst: a connection that was asleep is found when the loop polls next, a quarter of a millisecond later at most.
+    expect(waits.toSorted((left, right) => left - right)[10], waits.join(' ')).toBeLessThanOrEqual(2 * BATCH);
+    await client.close();
+  });
+});
+
+describe.each(['shm', 'unix'])('over %s', (transport) => {
+  it('64 clients that all send as fast as they can all get on', async () => {
+    const { server, counts } = await serve(transport);
+    const names = [...keys.keys()];
+    for (let process = 0; process < 4; process += 1)
+      await flood(server, names.slice(process * 16, process * 16 + 16), 1, 64);
+    const least = (): number => Math.min(...names.map((name) => counts.get(name) ?? 0));
+    await expect.poll(least, { timeout: 20_000 }).toBeGreaterThan(500);
+    const now = least();
+    await expect.poll(least, { timeout: 20_000 }).toBeGreaterThan(now + 500);
+  }, 60_000);
+
+  it('a client that takes nothing holds up what is sent to it, and nobody else', async () => {
+    const { server } = await serve(transport);
+    server.router?.handle('intent', ({ payload }) => ({ echo: payload }));
+    const pid = await flood(server, ['client-0'], 1, 64);
+    process.kill(pid, 'SIGSTOP');
+    const [stalled] = server.endpointsOf('client-0');
+    if (stalled === undefined) throw new Error('it is not there');
+    const bulk = { type: 'features', priority: 3, payload: Buffer.alloc(BULK_BYTES) } as const;
+    expect(await fill(stalled, bulk)).toBeGreaterThan(0);
+    const waiting = stalled.send(bulk, { timeout: 60_000 });
+    const client = await dial(server, 'client-1');
+    for (let n = 0; n < 1_000; n += 1)
+      expect((await client.request({ type: 'intent', payload: n })).payload).toMatchObject({ echo: n });
+    expect(stalled.trySend(bulk), 'it still takes nothing').toBe(false);
+    expect(stalled.state).toBe('open');
+    process.kill(pid, 'SIGCONT');
+    await waiting;
+    await client.close();
+  });
+
+  it('a client whose messages nobody takes holds up itself, and nobody else', async () => {
+    const { server } = await serve(transport);
+    // Handlers that never end take all the slots of their connection.
+    server.router?.handle('chat', () => new Promise(() => {}));
+    server.router?.handle('intent', ({ payload }) => ({ echo: payload }));
+    const stuck = await dial(server, 'client-0');
+    const message = { type: 'chat', payload: 'x'.repeat(4_096) } as const;
+    await fill(stuck, message);
+    const client = await dial(server, 'client-1');
+    for (let n = 0; n < 1_000; n += 1)
+      expect((await client.request({ type: 'intent', payload: n })).payload).toMatchObject({ echo: n });
+    expect(stuck.trySend(message)).toBe(false);
+    await client.close();
+    stops.push(() => stuck.close({ timeout: 100 }));
+  });
+});
