@@ -224,10 +224,10 @@ export class AcceptedTlsStream implements ByteStream {
     // From the end of the handshake on, the stream inside tells of its end itself.
     if (this.#stream !== undefined) return;
     this.#handshake.over();
-    const error = tlsError(this.#error, this.from) ?? this.#error;
-    this.#settle?.(
-      nativeError(error ?? new Error('the connection ended'), `${this.from}: the handshake of TLS failed`),
-    );
+    const cause = this.#error;
+    const failed = `${this.from}: the handshake of TLS failed`;
+    const error = cause === undefined ? undefined : (tlsError(cause, this.from) ?? nativeError(cause, failed));
+    this.#settle?.(error ?? nativeError(new Error('the other end hung up'), failed));
     this.#reader?.ended(error);
   }
 }
