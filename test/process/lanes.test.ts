@@ -90,13 +90,22 @@ describe('over shared memory', () => {
     const bulk = (): number => counts.get('client-0') ?? 0;
     const pid = await flood(server, ['client-0'], 3, BULK_BYTES);
     await expect.poll(bulk).toBeGreaterThan(0);
-    const seen = new Promise<number>((resolve) => server.router?.handle('intent', () => resolve(bulk())));
-    blockUntilAsleep(pid);
-    process.kill(pid, 'SIGUSR2');
-    blockUntilAsleep(pid);
-    const before = bulk();
-    expect((await seen) - before).toBe(0);
-    await expect.poll(bulk).toBeGreaterThan(before);
+    let arrived: ((at: number) => void) | undefined;
+    server.router?.handle('intent', () => arrived?.(bulk()));
+    const waits: number[] = [];
+    for (let round = 0; round < 5; round += 1) {
+      const seen = new Promise<number>((resolve) => {
+        arrived = resolve;
+      });
+      blockUntilAsleep(pid);
+      process.kill(pid, 'SIGUSR2');
+      blockUntilAsleep(pid);
+      const before = bulk();
+      waits.push((await seen) - before);
+      await expect.poll(bulk).toBeGreaterThan(before);
+    }
+    // Not each time: on a busy machine the process may still be asleep with its signal, and send after the look at the count.
+    expect(waits).toContain(0);
   });
 
   it('priority 0 of one connection waits for a batch of another one’s flood, not for all of it', async () => {
