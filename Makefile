@@ -12,6 +12,8 @@ ARGS ?=
 # How long `make fuzz` runs each target, and how many calls `make property` makes.
 SECONDS ?= 60
 CALLS ?= 100000
+# How often `make audit-kills` tries each step.
+KILLS ?= 100
 # Where `make test` also leaves the results of the TypeScript tests, as JSON.
 VITEST_JSON ?=
 
@@ -113,6 +115,9 @@ tsan: | require-rust ## stress the rings under ThreadSanitizer
 
 asan: | require-rust ## stress the rings and run the tests of crates/shm under AddressSanitizer
 	scripts/sanitize.sh address cargo test --package eipc-shm --lib --tests
+
+audit-kills: build ## kill a process at each step of writing an audit log, a hundred times each (KILLS=5 for fewer)
+	EIPC_AUDIT_KILLS=$(KILLS) npx vitest run --project eipc test/process/audit-kill.test.ts
 
 mutants: | require-rust ## remove each check in turn: some test must fail (ARGS=session/epoch.rs for a part)
 	cargo run --quiet --package eipc-mutants -- $(ARGS)

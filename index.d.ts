@@ -4,6 +4,56 @@
 /** A server at one of its addresses. */
 export declare class NativeAddress {}
 
+/** A chain at its end. */
+export declare class NativeAuditChain {
+  /** Begins a chain with 32 random bytes of its own. Throws `EIPC_KEY` for a key that was made for v1. */
+  static begin(id: Uint8Array, key?: NativeKey | undefined | null): NativeAuditChain
+  /**
+   * Goes on where a state file says. The caller wipes its copy. Throws `EIPC_AUDIT_DAMAGED` for bytes that are none, `EIPC_KEY`
+   * when a key is given that is not the one the chain began with.
+   */
+  static resume(state: Uint8Array, key?: NativeKey | undefined | null): NativeAuditChain
+  /** Returns where the chain stands. */
+  position(): AuditPosition
+  /** Makes lines of bodies, each of which ends with a line feed. They are part of the chain after `commit`. */
+  seal(bodies: Uint8Array): Uint8Array
+  /** What was sealed is durable. */
+  commit(): void
+  /** What was sealed could not be written. */
+  rollback(): void
+  /** Takes lines behind what is durable, as far as they are lines of this chain. Returns how many bytes those are. */
+  recover(tail: Uint8Array): number
+  /** Goes on in a new file. */
+  beginFile(): void
+  /** Hands over the checkpoints that are due, as they are written; empty when none is. */
+  takeCheckpoints(): string
+  /** Returns the checkpoint of the last durable line, as it is written. */
+  checkpoint(): string
+  /** Returns the state of what is durable now, for its file. */
+  state(): NativeAuditState
+}
+
+/** What a state file is to say. Apart from the chain, which napi-rs keeps borrowed while a task of its own runs. */
+export declare class NativeAuditState {
+  /**
+   * Writes the state, once, to a new file that is its owner's only, and syncs it. Resolves with an empty string, or with what went
+   * wrong.
+   */
+  save(path: string): Promise<string>
+}
+
+/** Reads a log in chunks and finds the first bad line. */
+export declare class NativeAuditVerifier {
+  /** Makes a verifier. Throws `EIPC_KEY` for a key that was made for v1, `EIPC_AUDIT_DAMAGED` for checkpoints that are none. */
+  constructor(key?: NativeKey | undefined | null, checkpoints?: Uint8Array | undefined | null)
+  /** Takes the next bytes of a file. */
+  feed(chunk: Uint8Array): void
+  /** Ends a file; what is fed next is another one that goes on where this one ended. */
+  endFile(): void
+  /** Returns what was found, once. */
+  finish(): AuditFindings
+}
+
 /** Cuts a stream of chunks into frames. */
 export declare class NativeDeframer {
   /** Makes one that stands at a frame's beginning. */
@@ -12,6 +62,17 @@ export declare class NativeDeframer {
   take(chunk: Uint8Array, from: number): Taken
   /** Whether a frame has begun and not ended. */
   get isMidFrame(): boolean
+}
+
+/** A lock that is held. */
+export declare class NativeFileLock {
+  /**
+   * Locks a file that is its owner's only, which is made where there is none. Throws `EBUSY` when another holds it, and `EIPC_AUDIT`
+   * for a file that cannot be opened or is somebody else's too.
+   */
+  static acquire(path: string): NativeFileLock
+  /** Gives the lock back. */
+  release(): void
 }
 
 /** A pre-shared key inside native code. */
@@ -48,6 +109,12 @@ export declare class NativeReplayWindow {
 export declare class NativeServer {
   /** Builds the key table; throws `EIPC_KEY` for an id or a key that cannot be used. */
   constructor(options: NativeServerOptions)
+  /** Adds a key of a service for one protocol. Throws `EIPC_KEY` for a key that cannot be used or is another's. */
+  addKey(serviceId: string, key: NativeKey, capabilities: Array<string>, protocol: number): void
+  /** Has a key refused in so many milliseconds. Live sessions go on. */
+  endKey(key: NativeKey, milliseconds: number): void
+  /** Removes a key. Live sessions go on. */
+  removeKey(key: NativeKey): void
   /** Returns this server at an address. */
   address(options: NativeAddressOptions): NativeAddress
 }
@@ -93,6 +160,8 @@ export declare class ShmSession {
   state(): number
   /** Returns who the peer is, once that is proved. */
   info(): SessionInfo | null
+  /** Tells whether the open session is under a key. */
+  usesKey(key: NativeKey): boolean
   /** Returns how the session ended, once it has. */
   outcome(): Outcome | null
   /** Lets the session keep the process alive, or not. */
@@ -134,6 +203,8 @@ export declare class StreamSession {
   state(): number
   /** Returns who the peer is, once that is proved. */
   info(): SessionInfo | null
+  /** Tells whether the open session is under a key. */
+  usesKey(key: NativeKey): boolean
   /** Returns how the session ended, once it has. */
   outcome(): Outcome | null
 }
@@ -167,6 +238,58 @@ export declare class UnixSocket {
   takeFd(): number
   /** Closes the socket if it was not given away; idempotent. */
   close(): void
+}
+
+/** The first bad line. */
+export interface AuditFinding {
+  /** Which file, from 0. */
+  file: number
+  /** Which line of it, from 1. */
+  line: number
+  /** The number that line should have. */
+  number: number
+  /** What became of it, one word. */
+  reason: string
+  /** What was seen; holds no text of the log. */
+  detail: string
+}
+
+/** What was found in a log. */
+export interface AuditFindings {
+  /** Good lines, up to the first bad one. */
+  lines: number
+  /** Number of the first good line; 0 without any. */
+  first: number
+  /** Number of the last good line; 0 without any. */
+  last: number
+  /** Hash of the last good line, 64 hexadecimal digits. */
+  hash: string
+  /** `key`, `hash` or `structure`; absent without a good line. */
+  check?: string
+  /** Id of the key the chain says it was made with, 16 hexadecimal digits; absent for a chain without. */
+  keyId?: string
+  /** Good lines that tell of bytes cut off after a crash. */
+  recoveries: number
+  /** Checkpoints that were compared. */
+  checkpoints: number
+  /** The first bad line; absent when there is none. */
+  fault?: AuditFinding
+}
+
+/** Where a chain stands: what of it is durable. */
+export interface AuditPosition {
+  /** The number of the last durable line; 0 before the first. */
+  number: number
+  /** Its hash, 64 hexadecimal digits. */
+  hash: string
+  /** The number of the last line in earlier files. */
+  base: number
+  /** Bytes of the file that are durable lines. */
+  size: number
+  /** What tells this chain from others, 64 hexadecimal digits. */
+  chainId: string
+  /** The key's id, 16 hexadecimal digits; absent in a chain without a key. */
+  keyId?: string
 }
 
 /** What a certificate says. */
@@ -445,6 +568,8 @@ export interface SessionInfo {
   serverId: string
   /** 16 hexadecimal digits; in v1 the token, or what frames carry instead of one. */
   sessionId: string
+  /** The id of the key it is under, 16 hexadecimal digits; empty in v1. */
+  keyId: string
   /** 1 or 2. */
   protocol: number
   /** Number of the suite; 0 in v1. */

@@ -11,6 +11,7 @@ stage 'hostile' make --no-print-directory hostile
 stage 'tsan' make --no-print-directory tsan
 stage 'asan' make --no-print-directory asan
 stage 'crash' make --no-print-directory crash
+stage 'audit kills' make --no-print-directory audit-kills
 stage 'loom' make --no-print-directory loom
 stage 'loom mutants' make --no-print-directory loom-mutants
 stage 'fuzz' make --no-print-directory fuzz

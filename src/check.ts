@@ -3,13 +3,15 @@
  */
 import { inspect } from 'node:util';
 
+import type { AuditSink } from './audit-sink.js';
+
 /** The longest time-out a timer of Node can wait. */
 const MAX_DURATION = 2_147_483_647;
 const SERVICE_ID = /^[a-z0-9._-]{1,64}$/;
 const NOT_IN_V1_ID = /[\u0000-\u001f\u007f]|\p{Surrogate}/u;
 
 /** Options that the design has and this build has not: refused, since ignoring one could leave somebody unprotected. */
-const LATER_NAMES = new Set(['policy', 'audit', 'schema']);
+const LATER_NAMES = new Set(['policy', 'schema']);
 
 /** Checks a whole number. */
 export function integer(name: string, value: number, least: number, most: number): number {
@@ -66,6 +68,14 @@ export function flag(name: string, value: boolean | undefined): boolean {
   if (value !== undefined && typeof value !== 'boolean')
     throw new TypeError(`${name} must be true or false, not ${inspect(value)}`);
   return value ?? false;
+}
+
+/** Checks where entries of the audit go. */
+export function auditSink(sink: AuditSink | undefined): AuditSink | undefined {
+  if (sink === undefined || typeof sink.log === 'function') return sink;
+  throw new TypeError(
+    `audit must be an AuditLogger or another object with log(entry), not ${inspect(sink, { depth: 0 })}`,
+  );
 }
 
 export function oneOf<T extends string>(name: string, value: T, values: readonly T[]): T {

@@ -7,16 +7,20 @@
  */
 import { activeSession, identified } from './active-session.js';
 import type { ActiveSession, OpenSession } from './active-session.js';
+import type { AuditTrail } from './audit-trail.js';
 import type { CloseReason } from './close-reason.js';
 import { abortReason, DeadlineWheel } from './deadlines.js';
+import { EndpointAudit } from './endpoint-audit.js';
 import type { EndpointEvent } from './endpoint-events.js';
 import { EndpointNews } from './endpoint-news.js';
+import { makeError } from './errors.js';
 import { Flushes } from './flushes.js';
 import { Heartbeat } from './heartbeat.js';
 import { Intake } from './intake.js';
 import type { IntakeOwner } from './intake.js';
 import { SendLanes } from './lanes.js';
 import type { LanesOwner, SendWait } from './lanes.js';
+import { Key } from './key.js';
 import { Lifecycle } from './lifecycle.js';
 import type { EndpointState } from './lifecycle.js';
 import type { Message, Priority } from './message.js';
@@ -46,6 +50,8 @@ export interface EndpointSetup extends OpenSession {
   readonly settings: Settings;
   /** Absent where the end of the session is the end of the endpoint. */
   readonly reconnect?: { readonly settings: ReconnectSettings; readonly dial: Dial } | undefined;
+  /** Where a server records what becomes of messages and of the session. */
+  readonly audit?: AuditTrail | undefined;
   /** Called once, when everything is over. */
   readonly onClosed: (reason: CloseReason) => void;
 }
@@ -88,6 +94,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   readonly #lifecycle: Lifecycle;
   readonly #reconnector: Reconnector | undefined;
   readonly #heartbeat: Heartbeat | undefined;
+  readonly #audit: EndpointAudit | undefined;
 
   /** @internal */
   protected constructor(setup: EndpointSetup, letter: 'c' | 's') {
@@ -99,6 +106,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     this.remoteAddress = setup.address;
     this.router = settings.router;
     this.#session = activeSession(setup, this, settings, this.#isClient);
+    this.#audit = setup.audit === undefined ? undefined : new EndpointAudit(setup.audit, () => this.peer);
     this.#news = new EndpointNews(this, settings, this.#counters);
     this.#lifecycle = new Lifecycle(link);
     this.closed = this.#lifecycle.closed;
@@ -127,6 +135,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
         this.#flushes.settle();
         this.#wheel.clear();
         this.#news.closed(reason);
+        this.#audit?.ended(reason);
         setup.onClosed(reason);
       },
     });
@@ -317,6 +326,17 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     return endpoint.#close(options, CLOSE_REASON.shutdown);
   }
 
+  /**
+   * Ends the session of an endpoint if it is one under a key that was revoked.
+   *
+   * @internal
+   */
+  static revoke(endpoint: Endpoint, key: Key): void {
+    if (!endpoint.#session.link.usesKey(Key.native(key))) return;
+    const text = `the key of this session was revoked${key.id === '' ? '' : ` (${key.id})`}`;
+    void endpoint.#lifecycle.revoke(makeError('EIPC_REVOKED', text));
+  }
+
   #close({ drain = false, timeout }: CloseOptions, reason: number): Promise<void> {
     const most = waitTimeout(timeout === undefined ? undefined : { timeout }, CLOSE_TIMEOUT);
     return this.#lifecycle.close(drain, most, reason);
@@ -399,17 +419,22 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
 
   #intakeOwner(): IntakeOwner {
     const isClosed = (): boolean => this.#lifecycle.isClosedHere;
+    const isRevoked = (): boolean => this.#lifecycle.isRevoked;
     return {
       identified: (session) => {
         this.#session = identified(this.#session, session, this, this.#isClient);
         return this.#session;
       },
       settings: this.#settings,
+      audit: this.#audit,
       wheel: this.#wheel,
       counters: this.#counters,
       requests: this.#requests,
       get isClosed() {
         return isClosed();
+      },
+      get isRevoked() {
+        return isRevoked();
       },
       endError: () => this.#lifecycle.endError('no'),
       reply: (message) => {

@@ -46,6 +46,8 @@ export const ERROR_CODES = [
   'EIPC_ADDRESS_IN_USE',
   'EIPC_HANDLER',
   'EIPC_INTERNAL',
+  'EIPC_AUDIT',
+  'EIPC_AUDIT_DAMAGED',
 ] as const;
 
 /** A stable name of what went wrong. */

@@ -1,6 +1,11 @@
 /**
  * The public API of eipc. Names only; everything is made elsewhere.
  */
+export { AuditLogger } from './audit/audit-logger.js';
+export type { AuditLoggerOptions, AuditLoggerStats } from './audit/audit-logger.js';
+export type { AuditDecision, AuditEntry, AuditSink } from './audit-sink.js';
+export { verifyAudit } from './audit/verify-audit.js';
+export type { AuditFault, AuditFaultReason, AuditVerdict, VerifyAuditOptions } from './audit/verify-audit.js';
 export { certificateFingerprint, developmentCertificate } from './certificate.js';
 export type { DevelopmentCertificate, DevelopmentCertificateOptions, Pem } from './certificate.js';
 export { ClientEndpoint, connect } from './client.js';
@@ -67,7 +72,11 @@ export { HeartbeatSender } from './heartbeat-sender.js';
 export type { HeartbeatSenderOptions, HeartbeatSenderStats } from './heartbeat-sender.js';
 export { Key } from './key.js';
 export type { KeyOptions } from './key.js';
-export { readKeyFile } from './key-file.js';
+export { readKeyFile, writeKeyFile } from './key-file.js';
+export type { KeyFileOptions } from './key-file.js';
+export { Keyring } from './keyring/keyring.js';
+export type { KeyLifeOptions, KeyringOptions, RotateOptions } from './keyring/keyring.js';
+export type { KeyringEntry, KeyState } from './keyring/held-key.js';
 export type { EndpointState } from './lifecycle.js';
 export { Message, messageTypeFromByte, messageTypeToByte } from './message.js';
 export type { MessageType, PayloadFormat, Priority } from './message.js';

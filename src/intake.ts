@@ -6,6 +6,7 @@ import type { ActiveSession } from './active-session.js';
 import { makeError } from './errors.js';
 import type { EipcError } from './errors.js';
 import type { DeadlineWheel } from './deadlines.js';
+import type { EndpointAudit } from './endpoint-audit.js';
 import { Inbox } from './inbox.js';
 import type { InboxOwner } from './inbox.js';
 import { META_FIXED, Message, messageTypeToByte } from './message.js';
@@ -28,6 +29,8 @@ const LANES = [0, 1, 2, 3] as const;
 /** How the intake speaks to its endpoint. */
 export interface IntakeOwner {
   readonly settings: Settings;
+  /** Absent where nothing is recorded. */
+  readonly audit: EndpointAudit | undefined;
   readonly wheel: DeadlineWheel;
   readonly counters: Counters;
   readonly requests: Requests;
@@ -35,6 +38,8 @@ export interface IntakeOwner {
   identified(session: SessionInfo): ActiveSession;
   /** Whether the user closed this endpoint. */
   readonly isClosed: boolean;
+  /** Whether the peer's key was revoked: nothing of it is handled any more. */
+  readonly isRevoked: boolean;
   /** Sends a reply of ours, waiting for room if it must. */
   reply(message: Outgoing): Promise<void>;
   /** Makes the error for what belongs to a session that is over. */
@@ -61,11 +66,11 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
   constructor(owner: IntakeOwner, session: ActiveSession) {
     this.#owner = owner;
     this.#session = session;
-    const { settings, wheel, counters } = owner;
+    const { settings, wheel, counters, audit } = owner;
     this.inbox = new Inbox(this, wheel, settings.inboxLimit);
     if (settings.router !== null) {
       const limits = { concurrency: settings.concurrency, waiting: settings.inboxLimit };
-      this.serving = new Serving(settings.router, this, session.peer, wheel, counters, limits);
+      this.serving = new Serving(settings.router, this, session.peer, wheel, counters, limits, audit);
     }
   }
 
@@ -171,7 +176,8 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
   }
 
   refused(message: Message, refusal: Refusal): void {
-    const { counters } = this.#owner;
+    const { counters, audit } = this.#owner;
+    audit?.refused(message, refusal.error);
     switch (refusal.outcome) {
       case 'unknown':
         counters.unhandled += 1;
@@ -193,7 +199,8 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
   }
 
   #hand(message: Message): void {
-    if (this.serving === undefined) this.inbox.accept(message);
+    if (this.#owner.isRevoked) this.#owner.counters.discarded += 1;
+    else if (this.serving === undefined) this.inbox.accept(message);
     else if (this.#owner.isClosed) this.#owner.counters.discarded += 1;
     else this.serving.accept(message);
   }

@@ -15,7 +15,11 @@ import { CLOSE_TIMEOUT } from './settings.js';
 import type { Requests } from './request.js';
 import type { Sender } from './sender.js';
 import type { Counters } from './stats.js';
+import { CLOSE_REASON } from './transport/transport.js';
 import type { Link, Unsent } from './transport/transport.js';
+
+/** Milliseconds that a peer whose key was revoked has to answer the goodbye. */
+const REVOKE_TIMEOUT = 2_000;
 
 /** What of an endpoint has to end with a session, or with it. */
 export interface LifecycleParts {
@@ -46,10 +50,11 @@ export class Lifecycle {
   #link: Link;
   #state: EndpointState = 'open';
   #reason: CloseReason | undefined;
-  /** Why we cut the link, which the link itself does not know. */
-  #verdict: EipcError | undefined;
+  /** Why we end the session, which the link itself does not know. */
+  #verdict: CloseReason | undefined;
   #closing: Promise<void> | undefined;
   #isClosedHere = false;
+  #isRevoked = false;
   #idle: { readonly isReached: () => boolean; readonly resolve: () => void } | undefined;
 
   constructor(link: Link) {
@@ -68,6 +73,11 @@ export class Lifecycle {
   /** Whether the user of this end closed it. */
   get isClosedHere(): boolean {
     return this.#isClosedHere;
+  }
+
+  /** Whether the session's key was revoked. */
+  get isRevoked(): boolean {
+    return this.#isRevoked;
   }
 
   /** Names the parts, which could not be made before this. */
@@ -94,9 +104,22 @@ export class Lifecycle {
   }
 
   /** Ends the session because of something that the link cannot see. */
-  cut(verdict: EipcError): void {
-    this.#verdict = verdict;
+  cut(error: EipcError): void {
+    this.#verdict = { code: 'EIPC_PEER_DOWN', error, undelivered: 0 };
     this.#link.destroy();
+  }
+
+  /** Ends the session because its key is good no more: nothing of the peer is handled from now on, and it is told so. */
+  async revoke(error: EipcError): Promise<void> {
+    if (this.#parts === undefined || this.#state === 'closed') return;
+    const verdict: CloseReason = { code: 'EIPC_REVOKED', error, undelivered: 0 };
+    this.#verdict = verdict;
+    this.#reason = verdict;
+    this.#isRevoked = true;
+    this.#parts.intake.serving?.end(error);
+    // Whoever is closing already is not waited for any longer.
+    if (this.#closing !== undefined) this.#link.destroy();
+    await this.close(false, REVOKE_TIMEOUT, CLOSE_REASON.revoked);
   }
 
   /** The peer said goodbye: nothing that is sent now would be read. */
@@ -121,10 +144,7 @@ export class Lifecycle {
     parts.counters.undelivered += unsent.lost;
     // Whoever says goodbye first has closed; the other end's answer changes nothing.
     const seen = this.#isClosedHere ? { ...outcome, byPeer: false } : outcome;
-    const reason: CloseReason =
-      this.#verdict === undefined
-        ? closeReason(seen, 0, cause)
-        : { code: 'EIPC_PEER_DOWN', error: this.#verdict, undelivered: 0 };
+    const reason = this.#verdict ?? closeReason(seen, 0, cause);
     this.#verdict = undefined;
     if (this.#closing === undefined && parts.reconnector?.isWorthwhile(reason, seen) === true) {
       this.#lose(parts, reason, records);

@@ -9,6 +9,7 @@ import type * as Addon from '../index.d.ts';
 import { loadAddon } from './load-addon.js';
 
 export type {
+  AuditPosition,
   ErrorRow,
   NativeAddress,
   NativeClientOptions,
@@ -36,7 +37,10 @@ export const {
   encrypt,
   errorTable,
   inspectFrame,
+  NativeAuditChain,
+  NativeAuditVerifier,
   NativeDeframer,
+  NativeFileLock,
   NativeKey,
   NativeReplayWindow,
   NativeServer,
@@ -48,7 +52,10 @@ export const {
   UnixSocket,
   verify,
 } = addon;
+export type NativeAuditChain = Addon.NativeAuditChain;
+export type NativeAuditVerifier = Addon.NativeAuditVerifier;
 export type NativeDeframer = Addon.NativeDeframer;
+export type NativeFileLock = Addon.NativeFileLock;
 export type NativeKey = Addon.NativeKey;
 export type NativeReplayWindow = Addon.NativeReplayWindow;
 export type NativeServer = Addon.NativeServer;

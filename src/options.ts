@@ -2,9 +2,11 @@
  * Options of `connect`, `listen` and single calls, as users write them, with their ranges and defaults. What they become once they are
  * checked is in `settings.ts`.
  */
+import type { AuditSink } from './audit-sink.js';
 import type { Codec } from './codec.js';
 import type { EipcError } from './errors.js';
 import type { Key } from './key.js';
+import type { Keyring } from './keyring/keyring.js';
 import type { Priority } from './message.js';
 import type { Router } from './router.js';
 import type { Suite } from './suites.js';
@@ -157,8 +159,8 @@ export interface ConnectOptions extends CommonOptions {
 
 /** What a server knows of one service. */
 export interface ServiceOptions {
-  /** Its key, or several while keys are being changed. */
-  readonly key: Key | Uint8Array | readonly (Key | Uint8Array)[];
+  /** Its key, or several while keys are being changed; or a keyring, whose changes this server follows while it runs. */
+  readonly key: Key | Uint8Array | readonly (Key | Uint8Array)[] | Keyring;
   readonly capabilities: readonly string[];
   /** What this service may speak. Default: the server's `protocol`. */
   readonly protocols?: readonly (1 | 2)[];
@@ -200,6 +202,11 @@ export interface ListenOptions extends CommonOptions {
   readonly allowPskOnly?: boolean;
   /** Milliseconds a session may last; absent: as long as it is used, in v1 one hour. */
   readonly sessionTtl?: number;
+  /**
+   * Where is recorded who came and went, what was refused and why, and which requests a handler was started for (docs/audit.md). Default:
+   * nowhere; the `logger` and the counters tell.
+   */
+  readonly audit?: AuditSink;
 }
 
 /** Options of an endpoint that is made of a connection: v1 without a handshake. */

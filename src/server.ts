@@ -3,14 +3,18 @@
  */
 import { Endpoint, Opened } from './endpoint.js';
 import type { EndpointSetup } from './endpoint.js';
+import { EndpointReader } from './endpoint-reader.js';
 import { EipcError, errorFromValue, nativeError } from './errors.js';
+import type { Key } from './key.js';
 import { macSetup } from './mac.js';
 import { NativeServer } from './native.js';
 import type { NativeAddress } from './native.js';
 import type { CloseOptions, ListenOptions, LogRecord, ServerMacOptions } from './options.js';
 import { listenSettings } from './settings.js';
 import type { ServerSettings } from './settings.js';
-import { Queue } from './queue.js';
+import { ServerAudit } from './server-audit.js';
+import { ServerKeys } from './server-keys.js';
+import type { KeyChange } from './server-keys.js';
 import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';
 import { suiteNumbers } from './suites.js';
@@ -107,6 +111,8 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   readonly #endpoints = new Set<ServerEndpoint>();
   readonly #handshaking: Unauthenticated;
   readonly #readers = new Set<EndpointReader>();
+  readonly #audit: ServerAudit | undefined;
+  readonly #keys: ServerKeys;
   readonly #counts = {
     accepted: 0,
     authenticated: 0,
@@ -126,6 +132,11 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     this.#tls = tls;
     this.#native = nativeServer(settings);
     this.router = settings.router;
+    this.#audit = settings.audit === undefined ? undefined : new ServerAudit(settings.audit, settings.logger);
+    this.#keys = new ServerKeys(this.#native, settings.live, {
+      changed: (serviceId, change, key) => this.#keyChanged(serviceId, change, key),
+      refused: (serviceId, error) => this.#log('error', 'key-refused', error.message, undefined, error, serviceId),
+    });
     this.#handshaking = new Unauthenticated(settings.maxUnauthenticated, (link, crowding) => this.#cut(link, crowding));
     let resolveClosed: () => void = () => {};
     this.closed = new Promise((resolve) => {
@@ -170,7 +181,12 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
 
   /** Returns a frozen copy of the counters. */
   stats(): ServerStats {
-    return Object.freeze({ ...this.#counts, open: this.#endpoints.size, handshaking: this.#handshaking.size });
+    return Object.freeze({
+      ...this.#counts,
+      auditFailures: this.#audit?.trail.failures ?? 0,
+      open: this.#endpoints.size,
+      handshaking: this.#handshaking.size,
+    });
   }
 
   /** Lets listening keep the process alive again, which is how it starts. */
@@ -206,7 +222,9 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     if (refusal !== undefined) {
       this.#counts[refusal] += 1;
       connection.close();
-      this.#log('warn', 'refused', `a connection of ${connection.from} was closed: ${refusal}`, address.text);
+      const text = `a connection of ${connection.from} was closed: ${refusal}`;
+      this.#log('warn', 'refused', text, address.text);
+      this.#audit?.refused('connection.refuse', '', `${text}, at ${address.text}`);
       return;
     }
     const link = startServerLink(connection, address, native, this.#settings, {
@@ -218,10 +236,11 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
           session,
           settings: this.#settings,
           address: connection.remoteAddress,
+          audit: this.#audit?.trail,
           onClosed: () => this.#endpoints.delete(endpoint),
         });
         this.#counts.authenticated += 1;
-        this.#admit(endpoint, opened);
+        this.#admit(endpoint, opened, session.keyId);
       },
       failed: (outcome, cause) => {
         const place = this.#handshaking.delete(link);
@@ -234,7 +253,9 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
             : cause instanceof EipcError // of a transport, which says more than that the connection ended
               ? cause
               : errorFromValue(outcome.code, outcome.context, cause === undefined ? undefined : { cause });
-        this.#log('warn', 'handshake-failed', `the handshake with ${connection.from} failed`, address.text, error);
+        const text = `the handshake with ${connection.from} failed`;
+        this.#log('warn', 'handshake-failed', text, address.text, error);
+        this.#audit?.refused('session.refuse', '', `${text}, at ${address.text}`, error);
       },
     });
     this.#handshaking.add(link, connection.source);
@@ -245,6 +266,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     link.destroy();
     const text = `a connection that had proven nothing was cut for a newer one: ${crowding}`;
     this.#log('warn', 'refused', text, undefined);
+    this.#audit?.refused('connection.refuse', '', text);
   }
 
   #refusal(connection: RawConnection): Refusal | undefined {
@@ -253,16 +275,25 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     return this.#handshaking.hasSpent(connection.source) ? 'refusedSources' : undefined;
   }
 
-  #admit(endpoint: ServerEndpoint, link: Link): void {
+  #keyChanged(serviceId: string, change: KeyChange, key: Key): void {
+    this.#log('info', change, `a key of '${serviceId}': ${key.toString()}`, undefined, undefined, serviceId);
+    this.#audit?.keyChanged(serviceId, change, key.id);
+    if (change === 'key.revoke') for (const endpoint of this.#endpoints) Endpoint.revoke(endpoint, key);
+  }
+
+  #admit(endpoint: ServerEndpoint, link: Link, keyId: string): void {
     // Several handshakes can end together: the limit holds for those that are open, and closing needs the endpoint's receiver first.
     this.#endpoints.add(endpoint);
     if (this.#closing !== undefined || this.#endpoints.size > this.#settings.maxConnections) {
       if (this.#closing === undefined) this.#counts.refusedConnections += 1;
+      const why = this.#closing === undefined ? 'there are as many connections as may be' : 'the server is closing';
+      this.#audit?.refused('session.refuse', endpoint.peer.serviceId, why);
       queueMicrotask(() => link.close(CLOSE_REASON.shutdown));
       return;
     }
     const { serviceId, protocol, sessionId, tls } = endpoint.peer;
     const inside = tls === undefined ? '' : ` inside ${tls.protocol} (${tls.cipher})`;
+    this.#audit?.opened(endpoint.peer, keyId);
     this.#log('info', 'connected', `'${serviceId}' connected${inside}`, endpoint.remoteAddress, undefined, serviceId);
     if (protocol === 1) {
       const how = sessionId === '' ? 'by MAC only' : 'by challenge';
@@ -270,14 +301,18 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
       this.#log('warn', 'legacy', text, endpoint.remoteAddress, undefined, serviceId);
     }
     for (const reader of this.#readers) reader.put(endpoint);
+    // The handshake may have been done while its key was being revoked. The endpoint needs its receiver first.
+    for (const key of this.#keys.revoked) queueMicrotask(() => Endpoint.revoke(endpoint, key));
   }
 
   async #close(options: CloseOptions): Promise<void> {
     for (const acceptor of this.#acceptors) acceptor.close();
+    this.#keys.close();
     for (const reader of this.#readers) reader.end();
     this.#readers.clear();
     this.#handshaking.destroy();
     await Promise.all([...this.#endpoints].map((endpoint) => Endpoint.shutDown(endpoint, options)));
+    this.#audit?.closed();
     this.#resolveClosed();
   }
 
@@ -319,58 +354,3 @@ function nativeServer(settings: ServerSettings): NativeServer {
 
 /** Why a connection was closed before its handshake: the counter that counts it. */
 type Refusal = 'refusedUsers' | 'refusedConnections' | 'refusedSources';
-
-/** One iteration over new endpoints. Holds only open ones, so that the connection limit bounds it. */
-class EndpointReader implements AsyncIterableIterator<ServerEndpoint> {
-  readonly #readers: Set<EndpointReader>;
-  readonly #queue = new Queue<ServerEndpoint>();
-  #isOver = false;
-  #wake: ((result: IteratorResult<ServerEndpoint>) => void) | undefined;
-
-  constructor(readers: Set<EndpointReader>) {
-    this.#readers = readers;
-  }
-
-  put(endpoint: ServerEndpoint): void {
-    const wake = this.#wake;
-    this.#wake = undefined;
-    if (wake !== undefined) {
-      wake({ done: false, value: endpoint });
-      return;
-    }
-    for (let count = this.#queue.length; count > 0; count -= 1) {
-      const queued = this.#queue.shift();
-      if (queued !== undefined && queued.state === 'open') this.#queue.push(queued);
-    }
-    this.#queue.push(endpoint);
-  }
-
-  end(): void {
-    this.#isOver = true;
-    this.#wake?.({ done: true, value: undefined });
-    this.#wake = undefined;
-  }
-
-  next(): Promise<IteratorResult<ServerEndpoint>> {
-    const endpoint = this.#queue.shift();
-    if (endpoint !== undefined) return Promise.resolve({ done: false, value: endpoint });
-    if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
-    if (this.#wake !== undefined)
-      return Promise.reject(
-        new TypeError('another next() of this iteration is waiting; an iterator has one reader at a time'),
-      );
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-    });
-  }
-
-  return(): Promise<IteratorResult<ServerEndpoint>> {
-    this.#readers.delete(this);
-    this.end();
-    return Promise.resolve({ done: true, value: undefined });
-  }
-
-  [Symbol.asyncIterator](): this {
-    return this;
-  }
-}

@@ -5,6 +5,7 @@ import { inspect } from 'node:util';
 
 import { checkNames, checkServiceId, flag } from './check.js';
 import { Key, nativeKey } from './key.js';
+import { Keyring } from './keyring/keyring.js';
 import type { NativeKey, NativeService } from './native.js';
 import type { ServiceOptions } from './options.js';
 
@@ -15,6 +16,17 @@ const MAX_V1_KEYS = 64;
 export interface Services {
   readonly eipc2: NativeService[];
   readonly v1: NativeService[];
+  /** Those whose keys come from a keyring, and change with it. */
+  readonly live: LiveService[];
+}
+
+/** A service whose keys come from a keyring. */
+export interface LiveService {
+  readonly id: string;
+  readonly keyring: Keyring;
+  readonly capabilities: string[];
+  readonly protocols: readonly Protocol[];
+  readonly isShared: boolean;
 }
 
 type Protocol = 1 | 2;
@@ -37,7 +49,7 @@ export function nativeServices(
 ): Services {
   if (typeof services !== 'object' || services === null)
     throw new TypeError(`services must be an object of service id → { key, capabilities }, not ${inspect(services)}`);
-  const made: Services = { eipc2: [], v1: [] };
+  const made: Services = { eipc2: [], v1: [], live: [] };
   const owned: Record<Protocol, Owned[]> = { 1: [], 2: [] };
   for (const [id, service] of Object.entries(services)) {
     checkNames(service, ['key', 'capabilities', 'protocols', 'dangerousSharedKey'], `services['${id}']`);
@@ -50,8 +62,15 @@ export function nativeServices(
     if (!Array.isArray(service.capabilities))
       throw new TypeError(`services['${id}'].capabilities must be a list, not ${inspect(service.capabilities)}`);
     const capabilities = service.capabilities.map((capability: unknown) => checkCapability(capability, id));
+    const isShared = flag(`services['${id}'].dangerousSharedKey`, service.dangerousSharedKey);
+    const { key } = service;
+    const keyring = key instanceof Keyring ? key : undefined;
+    if (keyring !== undefined) made.live.push({ id, keyring, capabilities, protocols, isShared });
+    const given = key instanceof Keyring ? Keyring.usable(key, id).map((one) => one.key) : isKeyList(key) ? key : [key];
     for (const protocol of protocols) {
-      const keys = keysFor(service, id, protocol, protocols);
+      const keys = keysFor(given, id, protocol, protocols, isShared);
+      // A keyring may get its first key while the server runs.
+      if (keys.length === 0 && keyring === undefined) throw noKeyError(id, protocol);
       (protocol === 1 ? made.v1 : made.eipc2).push({ id, keys, capabilities });
       owned[protocol].push(...keys.map((key) => ({ id, key })));
     }
@@ -69,25 +88,46 @@ function checkProtocols(protocols: readonly Protocol[], id: string): readonly Pr
 }
 
 /** The keys of a service for one protocol: those made for it, and those made for neither. */
-function keysFor(service: ServiceOptions, id: string, protocol: Protocol, protocols: readonly Protocol[]): NativeKey[] {
-  const all = isKeyList(service.key) ? service.key : [service.key];
-  const isShared = flag(`services['${id}'].dangerousSharedKey`, service.dangerousSharedKey);
+function keysFor(
+  given: readonly (Key | Uint8Array)[],
+  id: string,
+  protocol: Protocol,
+  protocols: readonly Protocol[],
+  isShared: boolean,
+): NativeKey[] {
   const fit: NativeKey[] = [];
-  for (const given of all) {
+  for (const one of given) {
     // Bytes are made into a key here, for the one protocol or for both.
-    const key = given instanceof Key ? given : Key.fromBytes(given, protocols.length === 1 ? { protocol } : {});
-    if (protocols.length > 1 && key.protocol !== undefined && key.protocol !== protocol) continue;
-    if (protocols.length > 1 && key.protocol === undefined && !isShared)
-      throw new RangeError(
-        `services['${id}'] speaks both protocols, and its key was made for neither; give it a key for each (\`Key.fromBytes(bytes, { protocol: 1 })\`), or write dangerousSharedKey: true`,
-      );
-    fit.push(nativeKey(key, protocol));
+    const key = one instanceof Key ? one : Key.fromBytes(one, protocols.length === 1 ? { protocol } : {});
+    if (isFor(key, id, protocol, protocols, isShared)) fit.push(nativeKey(key, protocol));
   }
-  if (fit.length === 0)
-    throw new RangeError(
-      `services['${id}'] has no key for protocol ${protocol}; the service needs at least one (\`Key.fromBytes(bytes, { protocol: ${protocol} })\`)`,
-    );
   return fit;
+}
+
+/**
+ * Tells whether a key of a service is used in one of its protocols.
+ *
+ * @throws RangeError for a key that was made for neither, where the service speaks both
+ */
+export function isFor(
+  key: Key,
+  id: string,
+  protocol: Protocol,
+  protocols: readonly Protocol[],
+  isShared: boolean,
+): boolean {
+  if (protocols.length === 1) return true;
+  if (key.protocol !== undefined) return key.protocol === protocol;
+  if (isShared) return true;
+  throw new RangeError(
+    `services['${id}'] speaks both protocols, and its key was made for neither; give it a key for each (\`Key.fromBytes(bytes, { protocol: 1 })\`), or write dangerousSharedKey: true`,
+  );
+}
+
+function noKeyError(id: string, protocol: Protocol): RangeError {
+  return new RangeError(
+    `services['${id}'] has no key for protocol ${protocol}; the service needs at least one (\`Key.fromBytes(bytes, { protocol: ${protocol} })\`)`,
+  );
 }
 
 /** A key that two services have tells neither from the other; one that a service lists twice for v1 is a mistake. */
@@ -120,7 +160,7 @@ function sharedError(one: string, other: string): RangeError {
   );
 }
 
-function isKeyList(key: ServiceOptions['key']): key is readonly (Key | Uint8Array)[] {
+function isKeyList(key: Key | Uint8Array | readonly (Key | Uint8Array)[]): key is readonly (Key | Uint8Array)[] {
   return Array.isArray(key);
 }
 

@@ -6,6 +6,7 @@
 import { Deadline } from './deadlines.js';
 import type { DeadlineWheel } from './deadlines.js';
 import { makeError } from './errors.js';
+import type { EndpointAudit } from './endpoint-audit.js';
 import type { EipcError } from './errors.js';
 import type { Message, Priority } from './message.js';
 import type { Outgoing } from './outgoing.js';
@@ -103,6 +104,7 @@ export class Serving {
   readonly #wheel: DeadlineWheel;
   readonly #counters: Counters;
   readonly #limits: ServingLimits;
+  readonly #audit: EndpointAudit | undefined;
   readonly #reserved: number;
   readonly #backlog = [new Queue<Waiting>(), new Queue<Waiting>(), new Queue<Waiting>(), new Queue<Waiting>()] as const;
   /** Messages waiting, by priority: in the backlog, or for their type's turn. */
@@ -118,6 +120,7 @@ export class Serving {
     wheel: DeadlineWheel,
     counters: Counters,
     limits: ServingLimits,
+    audit?: EndpointAudit,
   ) {
     this.#router = router;
     this.#session = new ServedSession(peer);
@@ -125,6 +128,7 @@ export class Serving {
     this.#wheel = wheel;
     this.#counters = counters;
     this.#limits = limits;
+    this.#audit = audit;
     this.#reserved = Math.floor(limits.concurrency / RESERVED_SHARE);
   }
 
@@ -231,22 +235,18 @@ export class Serving {
   #run(message: Message, session: ServedSession, route: Route, limited: LimitedRoute | undefined): void {
     if (session.ids.size > 0 && session.ids.has(message.requestId)) {
       this.#counters.duplicates += 1;
-      void this.#sendReply(
-        message,
-        errorReply(
-          message,
-          makeError('EIPC_DUPLICATE_REQUEST', 'this request id is being served'),
-          session.peer.protocol,
-        ),
-      );
+      const error = makeError('EIPC_DUPLICATE_REQUEST', 'this request id is being served');
+      this.#audit?.refused(message, error);
+      void this.#sendReply(message, errorReply(message, error, session.peer.protocol));
       return;
     }
     const context = new RunContext(this, message, session);
+    this.#audit?.allowed(message, route);
     let result: unknown;
     try {
       result = route.handler(message, session.peer, context);
     } catch (error) {
-      this.#failed(context, error);
+      this.#failed(context, route, error);
       this.#release(context);
       return;
     }
@@ -256,7 +256,7 @@ export class Serving {
       if (sent !== undefined) void this.#hold(context, limited, sent);
       return;
     }
-    void this.#hold(context, limited, this.#settle(context, result));
+    void this.#hold(context, limited, this.#settle(context, route, result));
   }
 
   /** Keeps a slot until something has ended. */
@@ -274,7 +274,7 @@ export class Serving {
   }
 
   /** Waits for a handler and for its reply to be accepted. Never rejects. */
-  async #settle(context: RunContext, result: PromiseLike<unknown>): Promise<void> {
+  async #settle(context: RunContext, route: Route, result: PromiseLike<unknown>): Promise<void> {
     const { message, session } = context;
     let reply;
     try {
@@ -282,15 +282,17 @@ export class Serving {
     } catch (error) {
       this.#counters.failed += 1;
       this.#owner.failed(message, error);
+      this.#audit?.failed(message, route, error);
       reply = errorReply(message, error, session.peer.protocol);
     }
     this.#release(context);
     await this.#sendReply(message, reply);
   }
 
-  #failed({ message, session }: RunContext, error: unknown): void {
+  #failed({ message, session }: RunContext, route: Route, error: unknown): void {
     this.#counters.failed += 1;
     this.#owner.failed(message, error);
+    this.#audit?.failed(message, route, error);
     void this.#sendReply(message, errorReply(message, error, session.peer.protocol));
   }
 

@@ -5,7 +5,8 @@ import { inspect } from 'node:util';
 
 import { accessSettings } from './access-settings.js';
 import type { AccessSettings } from './access-settings.js';
-import { checkNames, checkServiceId, duration, flag, integer, number, oneOf } from './check.js';
+import type { AuditSink } from './audit-sink.js';
+import { auditSink, checkNames, checkServiceId, duration, flag, integer, number, oneOf } from './check.js';
 import type { Codec } from './codec.js';
 import { jsonCodec } from './codec.js';
 import type { V1Limits } from './limits.js';
@@ -27,6 +28,7 @@ import type {
 } from './options.js';
 import { Router } from './router.js';
 import { nativeServices } from './services.js';
+import type { LiveService } from './services.js';
 import { checkProtocolOptions, V1_TTL, v1Limits, v1Rules, warnShortKey } from './v1-settings.js';
 
 /** How one lane behaves, with every default filled in. */
@@ -109,6 +111,7 @@ const LISTEN_NAMES = [
   'maxUnauthenticated',
   'allowPskOnly',
   'sessionTtl',
+  'audit',
 ];
 const MAC_NAMES = [
   'key',
@@ -153,6 +156,7 @@ export interface MacSettings extends Settings {
 export interface ServerSettings extends Settings {
   readonly serverId: string;
   readonly services: NativeService[];
+  readonly live: LiveService[];
   /** Present when some service may speak v1. */
   readonly v1: NativeV1Server | undefined;
   /** Absent: only this server's own user is let in. */
@@ -161,6 +165,7 @@ export interface ServerSettings extends Settings {
   readonly maxUnauthenticated: number;
   readonly allowPskOnly: boolean;
   readonly sessionTtl: number;
+  readonly audit: AuditSink | undefined;
 }
 
 /** Checks the options of `connect`. */
@@ -200,6 +205,7 @@ export function listenSettings(options: ListenOptions): ServerSettings {
     ...settings,
     serverId,
     services: services.eipc2,
+    live: services.live,
     v1: hasV1
       ? {
           services: services.v1,
@@ -218,6 +224,7 @@ export function listenSettings(options: ListenOptions): ServerSettings {
     ),
     allowPskOnly: flag('allowPskOnly', options.allowPskOnly),
     sessionTtl: sessionTtl ?? 0,
+    audit: auditSink(options.audit),
   };
 }
 

@@ -67,6 +67,8 @@ export interface ServerStats {
   readonly refusedSources: number;
   /** Connections closed at once because the kernel names a user who is not let in (`access`). */
   readonly refusedUsers: number;
+  /** Entries that the option `audit` could not record. */
+  readonly auditFailures: number;
   /** Connections open now. */
   readonly open: number;
   /** Connections in their handshake now. */

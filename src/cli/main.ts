@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { registerAudit } from './commands/audit.js';
 import { registerDemo } from './commands/demo.js';
 import { registerInspect } from './commands/inspect.js';
 import { registerKeygen } from './commands/keygen.js';
@@ -47,6 +48,7 @@ function createProgram(): Command {
   registerSend(program);
   registerPing(program);
   registerInspect(program);
+  registerAudit(program);
   return program;
 }
 

@@ -2,7 +2,7 @@
  * What stream and shared-memory links have in common: receiving into slabs, following the state of the native session, its one timer, and
  * telling observer and receiver what happened, each thing once.
  */
-import type { Outcome, SessionInfo } from '../native.js';
+import type { NativeKey, Outcome, SessionInfo } from '../native.js';
 import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM, FLAG, NO_TIMEOUT, STATE, STATUS } from '../native.js';
 import { CLOSE_REASON, NOTHING_UNSENT } from './transport.js';
 import type { Link, LinkObserver, LinkReceiver } from './transport.js';
@@ -12,6 +12,7 @@ export interface NativeSession {
   state(): number;
   info(): SessionInfo | null;
   outcome(): Outcome | null;
+  usesKey(key: NativeKey): boolean;
   timeoutMs(): number;
   handleTimeout(): void;
 }
@@ -71,6 +72,10 @@ export abstract class SessionLink {
 
   constructor(observer: LinkObserver | undefined) {
     this.#observer = observer;
+  }
+
+  usesKey(key: NativeKey): boolean {
+    return this.native.usesKey(key);
   }
 
   attach(receiver: LinkReceiver): void {

@@ -3,7 +3,7 @@
  * messages go: `stream.ts` and `shm.ts` implement `Link`, tests implement it with a fake.
  */
 import type { Priority } from '../message.js';
-import type { Outcome, SessionInfo } from '../native.js';
+import type { NativeKey, Outcome, SessionInfo } from '../native.js';
 import type { TransportName } from './address.js';
 import type { TlsStatus } from './tls-channel.js';
 
@@ -26,6 +26,8 @@ export interface Link {
   /** How TLS protects it; absent where it does not. */
   readonly tls?: TlsStatus | undefined;
 
+  /** Whether its session is one under a key. */
+  usesKey(key: NativeKey): boolean;
   /** Says who takes what comes from now on. Called once, before anything is delivered. */
   attach(receiver: LinkReceiver): void;
   /**

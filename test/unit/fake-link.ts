@@ -36,6 +36,10 @@ export class FakeLink implements Link {
   #isScheduled = false;
   #goodbye: { byPeer: boolean; reason: number } | undefined;
 
+  usesKey(): boolean {
+    return false;
+  }
+
   attach(receiver: LinkReceiver): void {
     this.receiver = receiver;
   }
@@ -204,6 +208,7 @@ const SESSION: SessionInfo = {
   serviceId: 'eni.min',
   serverId: 'eai',
   sessionId: '0123456789abcdef',
+  keyId: '',
   protocol: 2,
   suite: 1,
   capabilities: ['ui:control'],

@@ -1,6 +1,8 @@
 /** Every row of the table of names in docs/migration/from-original.md is there and does what its name says. What it does exactly has its own tests. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
 import * as eipc from '../../src/index.js';
@@ -122,6 +124,29 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     expect(Buffer.from(eipc.decrypt(key, eipc.encrypt(key, Buffer.from('text')))).toString()).toBe('text');
   },
 
+  '`keyring.New`: `Generate`, `Store`, `Lookup`, `Rotate`, `Revoke`, `Delete`, `ListActive`, `Cleanup`': async () => {
+    const keyring = new eipc.Keyring();
+    await keyring.generate('eni.min');
+    const entry = await keyring.store('eni.other', key);
+    expect(keyring.lookup('eni.other')?.id).toBe(entry.id);
+    await keyring.rotate('eni.min', { grace: 60_000 });
+    await keyring.revoke('eni.other');
+    expect(keyring.listActive().map(({ state }) => state)).toEqual(['retiring', 'active']);
+    expect([await keyring.cleanup(), await keyring.delete('eni.min'), keyring.list()]).toEqual([1, 2, []]);
+  },
+
+  '`audit.NewFileLogger`, `Log`': async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'eipc-names-'));
+    try {
+      const logger = await eipc.AuditLogger.open(join(folder, 'audit.log'), { key });
+      await logger.log({ peer: 'eni.min', action: 'ui.click', decision: 'allow' });
+      await logger.close();
+      const verdict = await eipc.verifyAudit(join(folder, 'audit.log'), { key });
+      expect(verdict).toMatchObject({ lines: 2, check: 'key' });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
   '`core.ReconnectPolicy`, `core.HeartbeatSender`': () =>
     withEndpoints(async (client, server) => {
       const policy: eipc.ReconnectPolicy = { maxAttempts: 10, initialDelay: 100, multiplier: 2, maxDelay: 30_000 };

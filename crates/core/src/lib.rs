@@ -43,8 +43,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod audit;
 pub mod crypto;
 pub mod error;
+mod hex;
 pub mod message;
 pub mod session;
 mod time;
@@ -54,8 +56,9 @@ pub use error::{Class, Code, Error};
 pub use message::{Kind, Lane, Meta, PayloadFormat, Priority};
 pub use session::v1;
 pub use session::{
-    ClientConfig, CloseFrame, CloseReason, Connection, Envelope, Features, KeyStore, KeyTable, MetaKind,
-    Opener, Psk, Received, Role, Sealer, ServerConfig, Session, State, Suite, Suites, tls_channel_binding,
+    ClientConfig, CloseFrame, CloseReason, Connection, Envelope, Features, KeyStore, KeyTable, LiveKeys,
+    MetaKind, Opener, Psk, Received, Role, Sealer, ServerConfig, Session, State, Suite, Suites,
+    tls_channel_binding,
 };
 pub use time::Time;
 

@@ -12,6 +12,7 @@
 )]
 
 use core::hint::black_box;
+use eipc_core::audit::{AuditKey, Chain};
 use eipc_core::crypto::aead::{AeadKey, Cipher};
 use eipc_core::crypto::mac::MacKey;
 use eipc_core::crypto::random::Random;
@@ -199,4 +200,40 @@ fn a_key_takes_nothing_along_that_an_earlier_call_left_on_the_stack() {
     let mac = MacKey::new(&[1; 32]);
     assert_eq!(earlier.occurrences(), 0);
     drop((keys, mac));
+}
+
+#[test]
+fn an_audit_chain_keeps_no_key_of_a_line_that_is_durable() {
+    // python: hmac(b"EIPC/2 audit key", bytes([0x81] * 32)), and what it evolves to
+    let keys = [
+        "a476599ad545cd234275b3317f289eb984a707c246827688fceb41635c401faa",
+        "195fbea0545018aa76d5b46c0aa039183f9e2266c715807de526d385cdaf4cbc",
+        "d771700976453a5a8957d50ff8971837111e3bfaffdf2d92ffba28345a3fa8d4",
+    ]
+    .map(Masked::new);
+    let found = || keys.each_ref().map(Masked::occurrences);
+    let body = b"\"t\":\"2026-11-05T12:34:56.789Z\",\"peer\":\"\",\"action\":\"a\",\"decision\":\"\",\
+        \"result\":\"\",\"request_id\":\"\",\"frame\":\"\"\n";
+    let key = AuditKey::new(&[0x81; 32]).unwrap();
+    let mut chain = Chain::begin([7; 32], Some(&key));
+    drop(key);
+    assert_eq!(found(), [1, 0, 0]);
+    chain.seal(body, &mut Vec::new()).unwrap();
+    assert_eq!(found(), [1, 1, 0], "the line may have to be sealed again");
+    chain.rollback();
+    assert_eq!(found(), [1, 0, 0]);
+    let lines = &mut Vec::new();
+    chain.seal(&body.repeat(2), lines).unwrap();
+    assert_eq!(found(), [1, 0, 1], "none of a line in between");
+    chain.commit();
+    assert_eq!(found(), [0, 0, 1]);
+    let state = chain.state();
+    assert_eq!(found(), [0, 0, 2]);
+    drop(chain);
+    let mut chain = Chain::resume(state.expose()).unwrap();
+    drop(state);
+    assert_eq!(found(), [0, 0, 1]);
+    chain.seal(body, &mut Vec::new()).unwrap();
+    chain.commit();
+    assert_eq!(found(), [0, 0, 0]);
 }

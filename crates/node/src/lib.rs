@@ -10,6 +10,8 @@
 )]
 #![allow(unreachable_pub, reason = "what JavaScript reaches is exported by attribute, not by path")]
 
+mod audit_chain;
+mod audit_verifier;
 mod batch;
 mod bytes;
 mod callback;
@@ -23,6 +25,7 @@ mod encryption;
 mod ended;
 mod error;
 mod event_loop;
+mod file_lock;
 mod frame;
 mod frame_header;
 mod hot;

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use eipc_core::{
-    ClientConfig, CloseReason, Features, KeyTable, Lane, ServerConfig, Session, Suite, Suites,
+    ClientConfig, CloseReason, Features, KeyTable, Lane, LiveKeys, ServerConfig, Session, Suite, Suites,
     tls_channel_binding, v1,
 };
 use napi::bindgen_prelude::*;
 use napi_derive::napi;
 
+use crate::clock;
 use crate::error::exception;
 use crate::key::NativeKey;
 use crate::v1_options::NativeV1Server;
@@ -83,6 +84,7 @@ pub struct NativeServerOptions<'a> {
 #[napi]
 pub struct NativeServer {
     config: ServerConfig,
+    keys: Arc<LiveKeys>,
     v1: Option<Arc<v1::ServerConfig>>,
 }
 
@@ -142,7 +144,8 @@ impl NativeServer {
                     .map_err(|error| exception(&error))?;
             }
         }
-        let mut config = ServerConfig::new(&options.server_id, Box::new(table));
+        let keys = Arc::new(LiveKeys::new(table));
+        let mut config = ServerConfig::new(&options.server_id, Box::new(Arc::clone(&keys)));
         config.ttl_ms = milliseconds(options.ttl_ms);
         config.handshake_timeout = Duration::from_millis(options.handshake_timeout.into());
         config.allow_psk_only = options.allow_psk_only;
@@ -150,7 +153,49 @@ impl NativeServer {
             Some(v1) => Some(Arc::new(v1.config(&options.server_id, config.handshake_timeout)?)),
             None => None,
         };
-        Ok(Self { config, v1 })
+        Ok(Self { config, keys, v1 })
+    }
+
+    /// Adds a key of a service for one protocol. Throws `EIPC_KEY` for a key that cannot be used or is another's.
+    #[napi]
+    pub fn add_key(
+        &self,
+        service_id: String,
+        key: &NativeKey,
+        capabilities: Vec<String>,
+        protocol: u32,
+    ) -> Result<(), String> {
+        let added = match (&self.v1, protocol) {
+            (Some(v1), 1) => v1.keys.change(|table| table.insert(&service_id, key.v1(), &capabilities)),
+            _ => {
+                let psk = key.psk()?;
+                self.keys.change(|table| table.insert(&service_id, psk, &capabilities))
+            }
+        };
+        added.map_err(|error| exception(&error))
+    }
+
+    /// Has a key refused in so many milliseconds. Live sessions go on.
+    #[napi]
+    pub fn end_key(&self, key: &NativeKey, milliseconds: f64) {
+        let ends = clock::now().after(Duration::from_millis(self::milliseconds(milliseconds)));
+        if let Ok(psk) = key.psk() {
+            self.keys.change(|table| table.end(psk.key_id(), Some(ends)));
+        }
+        if let Some(v1) = &self.v1 {
+            v1.keys.change(|table| table.end(key.v1_ref(), Some(ends)));
+        }
+    }
+
+    /// Removes a key. Live sessions go on.
+    #[napi]
+    pub fn remove_key(&self, key: &NativeKey) {
+        if let Ok(psk) = key.psk() {
+            self.keys.change(|table| table.remove(psk.key_id()));
+        }
+        if let Some(v1) = &self.v1 {
+            v1.keys.change(|table| table.remove(key.v1_ref()));
+        }
     }
 
     /// Returns this server at an address.
@@ -175,6 +220,8 @@ pub struct SessionInfo {
     pub server_id: String,
     /// 16 hexadecimal digits; in v1 the token, or what frames carry instead of one.
     pub session_id: String,
+    /// The id of the key it is under, 16 hexadecimal digits; empty in v1.
+    pub key_id: String,
     /// 1 or 2.
     pub protocol: u32,
     /// Number of the suite; 0 in v1.
@@ -201,6 +248,7 @@ impl SessionInfo {
             service_id: session.service_id.clone(),
             server_id: session.server_id.clone(),
             session_id: format!("{:016x}", session.session_id),
+            key_id: format!("{:016x}", session.key_id),
             protocol: 2,
             suite: u32::from(session.suite as u8),
             capabilities: session.capabilities.clone(),

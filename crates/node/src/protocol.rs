@@ -13,6 +13,7 @@ use eipc_core::{CloseFrame, CloseReason, Code, Connection, Error, Received, Stat
 
 use crate::batch::{Delivery, PREFIX, RECORD_HEAD, Record};
 use crate::clock;
+use crate::key::NativeKey;
 use crate::options::{NativeAddress, SessionInfo};
 
 /// A session of either protocol.
@@ -155,6 +156,16 @@ impl Protocol {
         match self {
             Self::Eipc2 { .. } => false,
             Self::V1(connection) => connection.has_peer_closed(),
+        }
+    }
+
+    /// Whether an open session is under `key`.
+    pub(crate) fn uses_key(&self, key: &NativeKey) -> bool {
+        match self {
+            Self::Eipc2 { connection, .. } => {
+                connection.session().is_some_and(|session| key.has_id(session.key_id))
+            }
+            Self::V1(connection) => connection.uses_key(key.v1_ref()),
         }
     }
 

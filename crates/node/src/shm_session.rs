@@ -20,6 +20,7 @@ use crate::ended::Ended;
 use crate::error::{Outcome, exception, internal};
 use crate::event_loop::{READABLE, WRITABLE, Watch};
 use crate::hot;
+use crate::key::NativeKey;
 use crate::options::{self, NativeAddress, NativeClientOptions, SessionInfo};
 use crate::poller::{Closing, Poller, PollerInner, Spinning, Wait};
 use crate::shared_link::SharedLink;
@@ -339,6 +340,13 @@ impl ShmSession {
     #[must_use]
     pub fn info(&self) -> Option<SessionInfo> {
         self.inner.info.borrow().clone()
+    }
+
+    /// Tells whether the open session is under a key.
+    #[napi]
+    #[must_use]
+    pub fn uses_key(&self, key: &NativeKey) -> bool {
+        self.inner.info.borrow().as_ref().is_some_and(|info| info.key_id == key.id())
     }
 
     /// Returns how the session ended, once it has.

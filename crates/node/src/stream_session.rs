@@ -18,6 +18,7 @@ use crate::clock;
 use crate::ended::Ended;
 use crate::error::{Outcome, exception};
 use crate::hot;
+use crate::key::NativeKey;
 use crate::options::{NativeAddress, NativeClientOptions, SessionInfo};
 use crate::protocol::Protocol;
 use crate::v1_options::{NativeV1Client, NativeV1Mac};
@@ -327,6 +328,13 @@ impl StreamSession {
     #[must_use]
     pub fn info(&self) -> Option<SessionInfo> {
         self.inner.connection.borrow().info()
+    }
+
+    /// Tells whether the open session is under a key.
+    #[napi]
+    #[must_use]
+    pub fn uses_key(&self, key: &NativeKey) -> bool {
+        self.inner.connection.borrow().uses_key(key)
     }
 
     /// Returns how the session ended, once it has.

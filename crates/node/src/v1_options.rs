@@ -160,6 +160,7 @@ impl SessionInfo {
             service_id,
             server_id,
             session_id: session.session_id.clone(),
+            key_id: String::new(),
             protocol: 1,
             suite: 0,
             capabilities: session.capabilities.clone(),

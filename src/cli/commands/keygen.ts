@@ -5,12 +5,12 @@
  * overwrites a file, never follows a link, and is on the disk before the command says so. The command does not load the
  * library: `readKeyFile` appears only in the text it prints.
  */
-import { open, unlink } from 'node:fs/promises';
-import { dirname, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { type Command, InvalidArgumentError } from 'commander';
 import { escapeText } from '../escape.js';
 import { CliError, errorCode, errorText, EXIT } from '../exit.js';
-import { createKey, KEY_BYTES } from '../new-key.js';
+import { createKey, KEY_BYTES } from '../../new-key.js';
+import { writeNewFile } from '../../owner-file.js';
 
 const SERVICE_ID = /^[a-z0-9._-]{1,64}$/;
 
@@ -77,39 +77,17 @@ export function parseServiceId(value: string): string {
  */
 export async function writeKeyFile(file: string): Promise<void> {
   const shown = escapeText(file, { maxBytes: 4096 });
-  // wx is O_CREAT | O_EXCL: an existing file, or a link planted under that name, is refused by the kernel.
-  const handle = await open(file, 'wx', 0o600).catch((error: unknown) => {
+  const key = createKey();
+  try {
+    await writeNewFile(file, key);
+  } catch (error) {
     if (errorCode(error) === 'EEXIST') {
       const remedy = 'a key is never overwritten; choose another --out, or move the old key away first';
       throw new CliError(EXIT.refused, `${shown} exists: ${remedy}`, { cause: error });
     }
-    throw new CliError(EXIT.environment, `cannot create ${shown}: ${errorText(error)}`, { cause: error });
-  });
-  const key = createKey();
-  try {
-    await handle.chmod(0o600); // an odd umask may have taken away the owner's own rights
-    await handle.writeFile(key);
-    await handle.sync();
-    await handle.close();
-    await syncFolder(dirname(file));
-  } catch (error) {
-    // Half a key must not stay behind: the next attempt would be told that the key exists.
-    await handle.close().catch(() => undefined);
-    await unlink(file).catch(() => undefined);
     throw new CliError(EXIT.environment, `cannot write ${shown}: ${errorText(error)}`, { cause: error });
   } finally {
     key.fill(0);
-  }
-}
-
-/** Without this the file's content survives a power cut but its name may not. */
-async function syncFolder(folder: string): Promise<void> {
-  if (process.platform === 'win32') return; // folders cannot be opened there
-  const handle = await open(folder, 'r');
-  try {
-    await handle.sync();
-  } finally {
-    await handle.close();
   }
 }
 

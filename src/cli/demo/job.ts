@@ -6,7 +6,7 @@
  * its parent is gone: stdin ends, whatever the parent died of.
  */
 import type { Readable } from 'node:stream';
-import { KEY_BYTES } from '../new-key.js';
+import { KEY_BYTES } from '../../new-key.js';
 import type { SignalSpec } from './signal.js';
 
 /** The names both sides of the demo use. */

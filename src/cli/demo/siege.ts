@@ -2,7 +2,7 @@
  * The attacked side of a demo run: the attacker in this process, the decoy in one of its own, and the reports of both ends
  * of the decoy's sessions brought together.
  */
-import { createKey } from '../new-key.js';
+import { createKey } from '../../new-key.js';
 import { Attacker } from './attack/attacker.js';
 import type { AttackTotals } from './attack/tally.js';
 import type { DecoyReport, EaiReport } from './reports.js';

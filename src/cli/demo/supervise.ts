@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { escapeText } from '../escape.js';
 import { CliError, errorText, EXIT, type ExitCode } from '../exit.js';
-import { createKey } from '../new-key.js';
+import { createKey } from '../../new-key.js';
 import type { AttackTotals } from './attack/tally.js';
 import type { EaiJob, EniJob, Speed } from './job.js';
 import type { DecoyReport, EaiReport, EaiTotals, EniReport, EniTotals, Report } from './reports.js';

@@ -48,6 +48,15 @@ const path = fc.oneof(
   },
 );
 
+/** What an audit chain seals, or any bytes. */
+const auditBodies = fc.oneof(
+  { weight: 2, arbitrary: fc.constant({ text: 'the body of an audit line', make: () => AUDIT_BODY }) },
+  { weight: 1, arbitrary: bytes() },
+);
+const AUDIT_BODY = Buffer.from(
+  '"t":"2026-11-05T12:34:56.789Z","peer":"eni","action":"a","decision":"allow","result":"","request_id":"","frame":""\n',
+);
+
 /** @param {unknown} value */
 function plain(value) {
   return { text: JSON.stringify(value), make: () => value };
@@ -97,9 +106,30 @@ export const EXPORTS = {
   verify: [anyKey, bytes(), bytes(32)],
 
   'new NativeAddress': [],
+  'new NativeAuditChain': [],
+  'NativeAuditChain.begin': [bytes(32), optional(key)],
+  'NativeAuditChain.resume': [bytes(176), optional(key)],
+  'NativeAuditChain#position': [],
+  'NativeAuditChain#seal': [auditBodies],
+  'NativeAuditChain#commit': [],
+  'NativeAuditChain#rollback': [],
+  'NativeAuditChain#recover': [auditBodies],
+  'NativeAuditChain#beginFile': [],
+  'NativeAuditChain#takeCheckpoints': [],
+  'NativeAuditChain#checkpoint': [],
+  'NativeAuditChain#state': [],
+  'new NativeAuditState': [],
+  'NativeAuditState#save': [path],
+  'new NativeAuditVerifier': [optional(key), optional(bytes(90))],
+  'NativeAuditVerifier#feed': [auditBodies],
+  'NativeAuditVerifier#endFile': [],
+  'NativeAuditVerifier#finish': [],
   'new NativeDeframer': [],
   'NativeDeframer#take': [bytes(), slabFrom],
   'NativeDeframer#isMidFrame': [],
+  'new NativeFileLock': [],
+  'NativeFileLock.acquire': [path],
+  'NativeFileLock#release': [],
   'new NativeKey': [],
   'NativeKey.fromBytes': [bytes(64), boolean],
   'NativeKey.forV1': [bytes(64)],
@@ -119,6 +149,9 @@ export const EXPORTS = {
       allowPskOnly: boolean,
     }),
   ],
+  'NativeServer#addKey': [id, key, array(text('ui:control')), number(3)],
+  'NativeServer#endKey': [key, milliseconds],
+  'NativeServer#removeKey': [key],
   'NativeServer#address': [object({ suites, sharedMemory: boolean, tls: boolean })],
   'new Poller': [boolean, callback],
   'Poller#turn': [],
@@ -138,6 +171,7 @@ export const EXPORTS = {
   'ShmSession#destroy': [number(40)],
   'ShmSession#state': [],
   'ShmSession#info': [],
+  'ShmSession#usesKey': [key],
   'ShmSession#outcome': [],
   'ShmSession#setReferenced': [boolean],
   'ShmCalls#receive': [slab, slabFrom, descriptors, number(15)],
@@ -171,6 +205,7 @@ export const EXPORTS = {
   'StreamSession#rename': [id],
   'StreamSession#state': [],
   'StreamSession#info': [],
+  'StreamSession#usesKey': [key],
   'StreamSession#outcome': [],
   'StreamCalls#receive': [bytes(), slabFrom, slab, slabFrom, descriptors],
   'StreamCalls#seal': [record, recordLength],

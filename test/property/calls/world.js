@@ -119,6 +119,7 @@ export class World {
   /** Fresh objects of every class, in the states that only good calls lead to. */
   renew() {
     const { NativeKey, NativeServer, NativeDeframer, NativeReplayWindow, Poller } = this.addon;
+    const { NativeAuditChain, NativeAuditVerifier } = this.addon;
     const key = NativeKey.fromBytes(new Uint8Array(32).fill(0xe1), false);
     const service = { id: 'eni.test', keys: [key], capabilities: ['ui:control'] };
     const legacy = { id: 'v1.test', keys: [NativeKey.forV1(new Uint8Array(32).fill(0xf1))], capabilities: [] };
@@ -135,6 +136,7 @@ export class World {
     if (this.#alive.get('Poller')?.length === 1) this.keep(new Poller(false, () => {}));
     for (const made of [key, server, address(false), address(true), new NativeDeframer(), new NativeReplayWindow(128)])
       this.keep(made);
+    for (const made of [NativeAuditChain.begin(new Uint8Array(32), key), new NativeAuditVerifier(key)]) this.keep(made);
     this.#streams(address(false), key);
     this.#segments(address(true), key);
   }

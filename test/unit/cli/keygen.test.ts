@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 
 import { configurationSnippets, parseServiceId, writeKeyFile } from '../../../src/cli/commands/keygen.js';
 import { EXIT } from '../../../src/cli/exit.js';
-import { createKey, KEY_BYTES } from '../../../src/cli/new-key.js';
+import { createKey, KEY_BYTES } from '../../../src/new-key.js';
 
 let folder = '';
 beforeEach(() => {

@@ -150,6 +150,10 @@ table! {
         "The handler of this message failed; see the log of the side that handled it.";
     Internal "EIPC_INTERNAL" 902 EipcError false
         "EIPC met a state it should not reach; please report it with the context.";
+    Audit "EIPC_AUDIT" 903 EipcError false
+        "The audit log cannot be written; free space or repair what is in its way, controlled actions are denied until then.";
+    AuditDamaged "EIPC_AUDIT_DAMAGED" 904 EipcError false
+        "The audit log was changed or is not whole; keep it, look with `eipc audit verify`, and begin a new one.";
 }
 
 /// The few classes of errors, each of which says what to do.

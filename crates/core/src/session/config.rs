@@ -127,6 +127,8 @@ pub struct Session {
     pub server_id: String,
     /// Random, unique among the server's live sessions, never 0.
     pub session_id: u64,
+    /// The public name of the key that both proved to have.
+    pub key_id: u64,
     /// How frames are protected.
     pub suite: Suite,
     /// What was agreed on.

@@ -1,14 +1,16 @@
 //! Where a server finds the key of a ClientHello: by service id and key id.
 //!
-//! Identity comes from the key that verifies; the store says which service and rights belong to it. Key
-//! files, rotation and revocation are the owner's and deliberately not here.
+//! Identity comes from the key that verifies; the store says which service and rights belong to it, and until
+//! when. It can be changed while a server uses it ([`LiveKeys`]). Key files, who decides on a change and the
+//! sessions of a key that was taken away are the owner's and deliberately not here.
 
 use super::keys::Psk;
 use crate::error::{Code, Error, Result};
+use crate::time::Time;
 use crate::wire::limits::is_id;
 use core::fmt;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// What belongs to a key: proof of one service's identity, and that service's capabilities.
 #[derive(Clone, Debug)]
@@ -21,14 +23,58 @@ pub struct Credential {
 
 /// Finds keys. A lookup should take the same time whether or not it finds one.
 pub trait KeyStore: Send + Sync + fmt::Debug {
-    /// Finds the key `key_id` of the service `service_id`.
-    fn find(&self, service_id: &str, key_id: u64) -> Option<Credential>;
+    /// Finds the key `key_id` of the service `service_id`, if it is good at `now`. Asked when a handshake
+    /// begins and once more when the client has proved itself, so that a key that was taken away in between
+    /// opens no session.
+    fn find(&self, service_id: &str, key_id: u64, now: Time) -> Option<Credential>;
+}
+
+impl<T: KeyStore + ?Sized> KeyStore for Arc<T> {
+    fn find(&self, service_id: &str, key_id: u64, now: Time) -> Option<Credential> {
+        T::find(self, service_id, key_id, now)
+    }
+}
+
+/// A table of keys that can be changed while a server uses it.
+#[derive(Debug, Default)]
+pub struct LiveKeys<T = KeyTable>(RwLock<T>);
+
+impl<T> LiveKeys<T> {
+    /// Takes a table over.
+    #[must_use]
+    pub const fn new(table: T) -> Self {
+        Self(RwLock::new(table))
+    }
+
+    /// Changes the table. Handshakes see it before or after the whole change.
+    pub fn change<R>(&self, change: impl FnOnce(&mut T) -> R) -> R {
+        // A change that panicked half-way has at most left a key in or out.
+        change(&mut self.0.write().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn look<R>(&self, look: impl FnOnce(&T) -> R) -> R {
+        look(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl KeyStore for LiveKeys {
+    fn find(&self, service_id: &str, key_id: u64, now: Time) -> Option<Credential> {
+        self.look(|table| table.find(service_id, key_id, now))
+    }
 }
 
 /// The keys of a server, in memory. A service may have several, for rotation.
 #[derive(Debug, Default)]
 pub struct KeyTable {
-    keys: BTreeMap<u64, (String, Credential)>,
+    keys: BTreeMap<u64, Entry>,
+}
+
+#[derive(Debug)]
+struct Entry {
+    owner: String,
+    credential: Credential,
+    /// The first moment at which the key is refused.
+    ends: Option<Time>,
 }
 
 impl KeyTable {
@@ -47,12 +93,20 @@ impl KeyTable {
         if !is_id(service_id) {
             return Err(Error::new(Code::Key, "a service id is 1..64 of [a-z0-9._-]"));
         }
-        if self.keys.get(&psk.key_id()).is_some_and(|(owner, _)| owner != service_id) {
+        if self.keys.get(&psk.key_id()).is_some_and(|entry| entry.owner != service_id) {
             return Err(Error::new(Code::Key, "two services have the same key"));
         }
         let credential = Credential { capabilities: capabilities.into(), psk };
-        self.keys.insert(credential.psk.key_id(), (service_id.to_owned(), credential));
+        let key_id = credential.psk.key_id();
+        self.keys.insert(key_id, Entry { owner: service_id.to_owned(), credential, ends: None });
         Ok(())
+    }
+
+    /// Has a key refused from `ends` on; `None` keeps it. Live sessions go on.
+    pub fn end(&mut self, key_id: u64, ends: Option<Time>) {
+        if let Some(entry) = self.keys.get_mut(&key_id) {
+            entry.ends = ends;
+        }
     }
 
     /// Removes a key. Live sessions are the owner's to close.
@@ -62,9 +116,9 @@ impl KeyTable {
 }
 
 impl KeyStore for KeyTable {
-    fn find(&self, service_id: &str, key_id: u64) -> Option<Credential> {
-        let (owner, credential) = self.keys.get(&key_id)?;
-        (owner == service_id).then(|| credential.clone())
+    fn find(&self, service_id: &str, key_id: u64, now: Time) -> Option<Credential> {
+        let Entry { owner, credential, ends } = self.keys.get(&key_id)?;
+        (owner == service_id && ends.is_none_or(|ends| now < ends)).then(|| credential.clone())
     }
 }
 
@@ -83,12 +137,43 @@ mod tests {
             assert_eq!(table.insert(wrong, unused, &[]).unwrap_err().code, Code::Key, "{wrong:?}");
         }
         table.insert("a", Arc::clone(&psk), &["ui:control".into()]).unwrap();
-        let capabilities = table.find("a", psk.key_id()).unwrap().capabilities;
+        let capabilities = table.find("a", psk.key_id(), Time(0)).unwrap().capabilities;
         assert_eq!(*capabilities, ["ui:control"], "the same service may say so again");
-        assert!(table.find("a", psk.key_id()).is_some());
-        assert!(table.find("b", psk.key_id()).is_none());
+        assert!(table.find("a", psk.key_id(), Time(0)).is_some());
+        assert!(table.find("b", psk.key_id(), Time(0)).is_none());
         table.remove(psk.key_id());
-        assert!(table.find("a", psk.key_id()).is_none());
+        assert!(table.find("a", psk.key_id(), Time(0)).is_none());
+    }
+
+    #[test]
+    fn a_key_is_good_until_its_end_and_an_end_can_be_moved() {
+        let psk = Arc::new(Psk::new(&[0x81; 32]).unwrap());
+        let mut table = KeyTable::new();
+        table.insert("a", Arc::clone(&psk), &[]).unwrap();
+        let id = psk.key_id();
+        let is_good = |table: &KeyTable, now| table.find("a", id, Time(now)).is_some();
+        assert!(is_good(&table, u64::MAX));
+        table.end(id, Some(Time(10)));
+        assert!(is_good(&table, 9) && !is_good(&table, 10) && !is_good(&table, 11));
+        table.end(id, Some(Time(20)));
+        assert!(is_good(&table, 19) && !is_good(&table, 20));
+        table.end(id, None);
+        assert!(is_good(&table, 20));
+        table.end(1, Some(Time(0)));
+        assert!(is_good(&table, 20), "of another key");
+    }
+
+    #[test]
+    fn a_table_is_changed_while_it_is_used() {
+        let psk = Arc::new(Psk::new(&[0x81; 32]).unwrap());
+        let keys = Arc::new(LiveKeys::new(KeyTable::new()));
+        let store: Box<dyn KeyStore> = Box::new(Arc::clone(&keys));
+        let is_there = || store.find("a", psk.key_id(), Time(0)).is_some();
+        assert!(!is_there());
+        keys.change(|table| table.insert("a", Arc::clone(&psk), &[])).unwrap();
+        assert!(is_there());
+        keys.change(|table| table.remove(psk.key_id()));
+        assert!(!is_there());
     }
 
     #[test]

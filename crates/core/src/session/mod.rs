@@ -29,7 +29,7 @@ pub use config::{ClientConfig, ServerConfig, Session, tls_channel_binding};
 pub use connection::{Connection, Received, State};
 pub use control::{CloseFrame, CloseReason};
 pub use envelope::Envelope;
-pub use key_store::{Credential, KeyStore, KeyTable};
+pub use key_store::{Credential, KeyStore, KeyTable, LiveKeys};
 pub use keys::{Exporter, Psk};
 pub use open::Opener;
 pub use seal::Sealer;

@@ -11,6 +11,7 @@
 mod frames;
 mod handshake;
 mod hostile;
+mod keys;
 mod login;
 mod mac_only;
 mod messages;

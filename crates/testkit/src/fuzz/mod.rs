@@ -4,6 +4,7 @@
 //! toolchain crates/testkit/tests/corpus.rs does. The reader of shared memory is in crates/shm/tests/common/reader.rs, beside
 //! what may write to raw memory.
 
+mod audit;
 mod forge;
 mod frame;
 mod handshake_v1;
@@ -11,6 +12,7 @@ mod handshake_v2;
 mod header;
 mod stream;
 
+pub use audit::audit;
 pub use frame::{frame_v1, frame_v2};
 pub use handshake_v1::handshake_v1;
 pub use handshake_v2::handshake_v2;
@@ -21,13 +23,14 @@ pub use stream::stream;
 pub type Target = fn(&[u8]);
 
 /// All targets of this crate, by the names of their corpora.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("stream", stream),
     ("header", header),
     ("frame_v1", frame_v1),
     ("frame_v2", frame_v2),
     ("handshake_v1", handshake_v1),
     ("handshake_v2", handshake_v2),
+    ("audit", audit),
 ];
 
 use arbitrary::Arbitrary;

@@ -177,6 +177,7 @@ impl AwaitAccept {
             service_id: self.config.service_id,
             server_id: accept.server_id,
             session_id: self.session_id,
+            key_id: self.config.psk.key_id(),
             suite: self.suite,
             features: self.features,
             capabilities: accept.capabilities,

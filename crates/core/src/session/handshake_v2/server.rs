@@ -83,7 +83,7 @@ impl ServerStart {
         let choice = KeyChoice::read(raw.payload()).map_err(forged)?;
         let known = core::str::from_utf8(choice.service_id)
             .ok()
-            .and_then(|service_id| config.keys.find(service_id, choice.key_id));
+            .and_then(|service_id| config.keys.find(service_id, choice.key_id, now));
         let is_known = known.is_some();
         let credential = match known {
             Some(credential) => credential,
@@ -172,6 +172,7 @@ fn answer(
         service_id: hello.service_id.to_owned(),
         server_id: config.server_id.clone(),
         session_id: live.id(),
+        key_id: hello.key_id,
         suite,
         features,
         capabilities: credential.capabilities.to_vec(),
@@ -187,7 +188,8 @@ impl AwaitFinish {
     /// Verifies ClientFinish and returns the sealed SessionAccept frame.
     ///
     /// # Errors
-    /// [`Code::HandshakeFailed`] for a wrong proof, [`Code::Protocol`] for a frame that is none of the
+    /// [`Code::HandshakeFailed`] for a wrong proof, [`Code::Revoked`] when the key is not good any more,
+    /// [`Code::Protocol`] for a frame that is none of the
     /// handshake, the codes of [`RawFrame::parse`](crate::wire::RawFrame::parse) for a malformed one.
     pub fn receive(self, frame: &mut [u8], now: Time) -> Result<(Vec<u8>, Established)> {
         let raw = expect_kind(frame, Kind::AuthResponse)?;
@@ -198,6 +200,10 @@ impl AwaitFinish {
             return Err(refused("the client's proof does not verify"));
         }
         let session = self.session;
+        // The client has the key, and the key may have been taken away since its hello.
+        if self.config.keys.find(&session.service_id, session.key_id, now).is_none() {
+            return Err(Error::new(Code::Revoked, "the key was taken away during the handshake"));
+        }
         let master = self.schedule.0.into_master(&self.th2)?;
         let mut planes = Planes::derive(
             &master,

@@ -7,6 +7,7 @@ use super::handshake::can_tell;
 use super::is_id;
 use crate::crypto::mac::MacKey;
 use crate::error::{Code, Error, Result};
+use crate::time::Time;
 use core::fmt;
 use std::sync::Arc;
 
@@ -78,7 +79,14 @@ pub struct Credential {
 
 /// The keys a server tries, at most 64.
 #[derive(Clone, Debug, Default)]
-pub struct KeyTable(Vec<Credential>);
+pub struct KeyTable(Vec<Entry>);
+
+#[derive(Clone, Debug)]
+struct Entry {
+    credential: Credential,
+    /// The first moment at which the key is refused.
+    ends: Option<Time>,
+}
 
 /// A frame of a stranger costs one HMAC per key.
 const MAX_KEYS: usize = 64;
@@ -103,19 +111,44 @@ impl KeyTable {
         if self.0.len() >= MAX_KEYS {
             return refused("more than 64 keys for v1");
         }
-        if self.0.iter().any(|other| other.key.is_same(&key)) {
+        if self.has(&key) {
             return refused("the same key twice, perhaps padded with zeros or hashed");
         }
         if !can_tell(capabilities) {
             return Err(Error::new(Code::MessageTooLarge, "more capabilities than the handshake can tell"));
         }
-        self.0.push(Credential { key, service_id: service_id.to_owned(), capabilities: capabilities.into() });
+        let credential =
+            Credential { key, service_id: service_id.to_owned(), capabilities: capabilities.into() };
+        self.0.push(Entry { credential, ends: None });
         Ok(())
     }
 
+    /// Has a key refused from `ends` on; `None` keeps it. Live sessions go on.
+    pub fn end(&mut self, key: &Key, ends: Option<Time>) {
+        for entry in self.0.iter_mut().filter(|entry| entry.credential.key.is_same(key)) {
+            entry.ends = ends;
+        }
+    }
+
+    /// Removes a key. Live sessions are the owner's to close.
+    pub fn remove(&mut self, key: &Key) {
+        self.0.retain(|entry| !entry.credential.key.is_same(key));
+    }
+
+    /// Removes the keys whose end has come.
+    pub(super) fn forget_ended(&mut self, now: Time) {
+        self.0.retain(|entry| entry.ends.is_none_or(|ends| now < ends));
+    }
+
+    /// Tells whether a key is in the table.
+    pub(super) fn has(&self, key: &Key) -> bool {
+        self.0.iter().any(|entry| entry.credential.key.is_same(key))
+    }
+
     /// Finds the key that made `tag`.
-    pub(super) fn find(&self, signed: &[u8], tag: &[u8]) -> Option<&Credential> {
-        self.0.iter().find(|credential| credential.key.mac.verify(signed, tag))
+    pub(super) fn find(&self, signed: &[u8], tag: &[u8]) -> Option<Credential> {
+        let entry = self.0.iter().find(|entry| entry.credential.key.mac.verify(signed, tag))?;
+        Some(entry.credential.clone())
     }
 }
 
@@ -183,6 +216,32 @@ mod tests {
     fn a_key_knows_its_own_bytes() {
         assert!(key(&[7; 20]).has_bytes(&[7; 20]) && !key(&[7; 20]).has_bytes(&[7; 21]));
         assert!(key(&[7; 20]).has_bytes(&[&[7; 20][..], &[0]].concat()));
+    }
+
+    #[test]
+    fn a_key_can_be_given_an_end_and_taken_away() {
+        let [one, two] = [key(&[1; 32]), key(&[2; 32])];
+        let tags = [&one, &two].map(|key| key.mac().sign(b"frame"));
+        let mut table = KeyTable::new();
+        table.insert("a", Arc::clone(&one), &[]).unwrap();
+        table.insert("a", Arc::clone(&two), &[]).unwrap();
+        let found = |table: &KeyTable| tags.each_ref().map(|tag| table.find(b"frame", tag).is_some());
+        table.end(&one, Some(Time(10)));
+        table.forget_ended(Time(9));
+        assert_eq!(found(&table), [true, true]);
+        table.forget_ended(Time(10));
+        assert_eq!((found(&table), table.has(&one), table.has(&two)), ([false, true], false, true));
+        table.insert("a", Arc::clone(&one), &[]).unwrap();
+        table.end(&one, Some(Time(20)));
+        table.end(&one, None);
+        table.forget_ended(Time(20));
+        assert_eq!(found(&table), [true, true], "an end can be taken back");
+        table.remove(&two);
+        assert_eq!(found(&table), [true, false]);
+        table.remove(&two);
+        table.end(&two, Some(Time(0)));
+        table.forget_ended(Time(0));
+        assert_eq!(found(&table), [true, false], "what is not there has no end");
     }
 
     #[test]

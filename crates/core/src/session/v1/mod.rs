@@ -42,7 +42,6 @@ mod connection;
 mod encryption;
 mod frame;
 pub mod handshake;
-mod hex;
 mod key;
 mod open;
 mod options;

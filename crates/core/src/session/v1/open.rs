@@ -161,6 +161,10 @@ impl Opener {
         self.expect.max_frame = self.max_frame;
     }
 
+    pub(super) fn key(&self) -> &Key {
+        &self.key
+    }
+
     /// Returns the peer's id, once it is known.
     #[must_use]
     pub fn peer_id(&self) -> Option<&str> {

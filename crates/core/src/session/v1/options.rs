@@ -5,8 +5,8 @@
 
 use super::key::{Key, KeyTable};
 use super::replay::WindowSize;
-use crate::session::Role;
 use crate::session::config::HANDSHAKE_TIMEOUT;
+use crate::session::{LiveKeys, Role};
 use crate::wire::header_v1::TimestampRule;
 use crate::wire::limits::{MAX_FRAME_SIZE, UNAUTHENTICATED_FRAME_LIMIT};
 use core::fmt;
@@ -110,8 +110,8 @@ pub enum Authentication {
 pub struct ServerConfig {
     /// The server's own id, which its frames carry; the original's is `eipc-server`.
     pub server_id: String,
-    /// The keys that are tried.
-    pub keys: KeyTable,
+    /// The keys that are tried. They can be changed while the server runs.
+    pub keys: Arc<LiveKeys<KeyTable>>,
     /// How clients prove themselves.
     pub authentication: Authentication,
     /// How long a session lives; 0 for ever. The original's hour unless said otherwise.
@@ -126,7 +126,7 @@ impl ServerConfig {
     pub fn new(server_id: &str, keys: KeyTable) -> Self {
         Self {
             server_id: server_id.to_owned(),
-            keys,
+            keys: Arc::new(LiveKeys::new(keys)),
             authentication: Authentication::Challenge,
             ttl_ms: 3_600_000,
             options: Options::default(),

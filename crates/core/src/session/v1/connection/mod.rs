@@ -16,7 +16,7 @@ use super::handshake::{
 use super::open::{Envelope, Opener};
 use super::options::{Authentication, ClientConfig, MacConfig, ServerConfig, Session};
 use super::seal::Sealer;
-use super::{MAX_TOKEN_LEN, check_ids};
+use super::{Key, MAX_TOKEN_LEN, check_ids};
 use crate::crypto::random::Random;
 use crate::error::{Code, Error, Result};
 use crate::message::{Kind, Meta};
@@ -210,6 +210,12 @@ impl Connection {
         self.session.as_ref()
     }
 
+    /// Tells whether an open session is one under `key`.
+    #[must_use]
+    pub fn uses_key(&self, key: &Key) -> bool {
+        matches!(&self.phase, Phase::Open(open) if open.opener.key().is_same(key))
+    }
+
     /// Tells whether a server found no key that verifies the first frame, or no frame. Only that counts
     /// against the source address.
     #[must_use]
@@ -262,6 +268,7 @@ impl Connection {
         let unix_ns = self.clock.unix_ns(now);
         let (answer, next) = match step {
             Handshaking::Hello(start) => {
+                start.forget_ended(now);
                 let (challenge, next) = start.receive(frame, random, unix_ns)?;
                 (challenge, Handshaking::Response(Box::new(next)))
             }
@@ -270,6 +277,7 @@ impl Connection {
                 (response, Handshaking::Result(Box::new(next)))
             }
             Handshaking::Response(step) => {
+                step.forget_ended(now);
                 let (result, established) = step.receive(frame, random, unix_ns)?;
                 self.push(&result);
                 self.open(established, now);
@@ -280,6 +288,7 @@ impl Connection {
                 return Ok(Received::Established);
             }
             Handshaking::FirstMessage(start) => {
+                start.forget_ended(now);
                 let (established, envelope) = start.receive_message(frame)?;
                 self.open(established, now);
                 return Ok(Received::Message(envelope));

@@ -6,13 +6,14 @@
 use super::payload::{Answer, Claim};
 use super::{Established, Style, refused};
 use crate::error::Result;
+use crate::hex;
 use crate::message::Kind;
 use crate::session::Role;
 use crate::session::v1::key::Key;
 use crate::session::v1::open::Opener;
 use crate::session::v1::options::{ClientConfig, Session};
 use crate::session::v1::seal::Sealer;
-use crate::session::v1::{MAX_TOKEN_LEN, check_ids, hex};
+use crate::session::v1::{MAX_TOKEN_LEN, check_ids};
 use crate::wire::preamble::MAGIC;
 use std::sync::Arc;
 

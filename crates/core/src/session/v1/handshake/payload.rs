@@ -4,8 +4,8 @@
 //! `server`.
 
 use crate::error::{Code, Error, Result};
+use crate::hex;
 use crate::message::is_clean;
-use crate::session::v1::hex;
 use crate::wire::header_json::{Refused, push_string, read_object};
 
 /// What a refused client is told, whatever the reason.

@@ -7,14 +7,15 @@ use super::payload::{Answer, Claim};
 use super::{Established, Style, refused};
 use crate::crypto::random::Random;
 use crate::error::{Code, Error, Result};
+use crate::hex;
 use crate::message::Kind;
 use crate::session::Role;
 use crate::session::admission::no_randomness;
-use crate::session::v1::hex;
 use crate::session::v1::key::Credential;
 use crate::session::v1::open::{Envelope, Opener};
 use crate::session::v1::options::{ServerConfig, Session};
 use crate::session::v1::seal::Sealer;
+use crate::time::Time;
 use crate::wire::RawFrame;
 use crate::wire::frame_v1::expect;
 use crate::wire::limits::UNAUTHENTICATED_FRAME_LIMIT;
@@ -115,24 +116,38 @@ impl ServerStart {
     fn identify(&self, frame: &mut [u8]) -> Outcome<(Credential, Sealer, Opener)> {
         let forged = |error| Denied { is_forged: true, ..Denied::from(error) };
         let raw = RawFrame::parse(frame, &expect(UNAUTHENTICATED_FRAME_LIMIT)).map_err(forged)?;
-        let Some(credential) = self.0.keys.find(raw.signed(), raw.tag()) else {
+        let Some(credential) = self.0.keys.look(|table| table.find(raw.signed(), raw.tag())) else {
             return Err(forged(Error::new(Code::Integrity, "no key verifies the first frame")));
         };
         let ServerConfig { server_id, options, .. } = &*self.0;
         let peer_id = Some(credential.service_id.clone());
         let sealer = Sealer::new(Arc::clone(&credential.key), server_id, "", options.max_frame());
         let opener = Opener::new(Arc::clone(&credential.key), server_id, peer_id, options);
-        Ok((credential.clone(), sealer, opener))
+        Ok((credential, sealer, opener))
+    }
+
+    /// Has the keys whose end has come forgotten, before they are tried.
+    pub(in crate::session::v1) fn forget_ended(&self, now: Time) {
+        self.0.keys.change(|table| table.forget_ended(now));
     }
 }
 
 impl AwaitResponse {
+    /// As for [`ServerStart`].
+    pub(in crate::session::v1) fn forget_ended(&self, now: Time) {
+        self.config.keys.change(|table| table.forget_ended(now));
+    }
+
     /// Checks the client's answer and returns the frame with the session's token.
     ///
     /// # Errors
-    /// [`Code::HandshakeFailed`] for a wrong answer; otherwise as [`ServerStart::receive`].
+    /// [`Code::HandshakeFailed`] for a wrong answer, [`Code::Revoked`] when the key is not good any more; otherwise as [`ServerStart::receive`].
     pub fn receive(self, frame: &mut [u8], random: &Random, unix_ns: i64) -> Outcome<(Vec<u8>, Established)> {
         let Self { config, credential, style, nonce, mut sealer, mut opener } = self;
+        // The client may have the key, and the key may have been taken away since its challenge.
+        if !config.keys.look(|table| table.has(&credential.key)) {
+            return Err(Error::new(Code::Revoked, "the key was taken away during the handshake").into());
+        }
         let awaited = style.of(Kind::AuthResponse);
         let mut request_id = String::new();
         let answer = opener.receive_kind(frame, |kind| kind == awaited).and_then(|envelope| {

@@ -1,5 +1,5 @@
 /**
- * Draws new keys, for key files and for the demo's single run.
+ * Draws new keys: for key files, for keyrings, and for the demo's single run. Needs no native module.
  */
 import { randomBytes } from 'node:crypto';
 
