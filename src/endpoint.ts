@@ -418,8 +418,6 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   }
 
   #intakeOwner(): IntakeOwner {
-    const isClosed = (): boolean => this.#lifecycle.isClosedHere;
-    const isRevoked = (): boolean => this.#lifecycle.isRevoked;
     return {
       identified: (session) => {
         this.#session = identified(this.#session, session, this, this.#isClient);
@@ -430,12 +428,6 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
       wheel: this.#wheel,
       counters: this.#counters,
       requests: this.#requests,
-      get isClosed() {
-        return isClosed();
-      },
-      get isRevoked() {
-        return isRevoked();
-      },
       endError: () => this.#lifecycle.endError('no'),
       reply: (message) => {
         // Handlers that still run while this end drains may answer; a peer that said goodbye reads until ours.

@@ -114,7 +114,9 @@ export class ShmLink extends SessionLink implements Link {
     // A state that was learned just now opens the lanes for what is left.
     if (!wasOver && this.state >= STATE.closing && !this.isFinished) flags = this.#receiveOnce();
     this.#isReceiving = false;
-    if ((flags & (FLAG.more | FLAG.slab)) === 0) this.followState();
+    // While the session is open there is nothing to follow, and asking would cost as much as a message.
+    const isOpen = this.state === STATE.open && !this.hasClosed;
+    if (!isOpen && (flags & (FLAG.more | FLAG.slab)) === 0) this.followState();
   }
 
   #receiveOnce(): number {

@@ -42,6 +42,7 @@ mod shared_plane;
 #[cfg(unix)]
 mod shm_session;
 mod stream_session;
+mod timer;
 #[cfg(unix)]
 mod unix;
 mod v1_options;

@@ -38,10 +38,14 @@ pub(crate) trait Spinning {
     fn park(&self) -> bool;
     /// How this session waits.
     fn wait(&self) -> Wait;
+    /// Whether it is in the hot set: the poller's own mark.
+    fn hot(&self) -> &Cell<bool>;
 }
 
 /// Pauses between two yields of the core: about a microsecond, so that a peer on the same core gets it soon.
-const PAUSES_PER_YIELD: u32 = 32;
+const PAUSES_PER_YIELD: u32 = 64;
+/// Pauses between two looks at the clock, which costs more than a pause.
+const PAUSES_PER_CLOCK: u32 = 8;
 /// The least a spin lasts.
 const SPIN: Duration = Duration::from_micros(50);
 /// The most it lasts, and the longest wait that is worth one. Two parked peers answer each other in some 100 µs, two spinning ones
@@ -53,6 +57,13 @@ const TURN: Duration = Duration::from_micros(250);
 const SLICE: Duration = Duration::from_micros(20);
 /// Fruitless spins in a row after which spinning stops, until a doorbell shows that a wait was short again.
 const MISSES: u32 = 3;
+
+/// Whether any session of a set polls for ever, and whether any waits adaptively.
+#[derive(Clone, Copy, Default)]
+struct Waits {
+    polling: bool,
+    patient: bool,
+}
 
 /// What the poller did so far.
 #[napi(object)]
@@ -105,13 +116,10 @@ impl PollerInner {
     }
 
     /// A session saw or caused traffic: look at it before the next sleep.
-    pub(crate) fn heat(&self, session: &Rc<dyn Spinning>) {
-        {
-            let mut hot = self.hot.borrow_mut();
-            let candidate = Rc::as_ptr(session);
-            if !hot.iter().any(|held| std::ptr::addr_eq(held.as_ptr(), candidate)) {
-                hot.push(Rc::downgrade(session));
-            }
+    pub(crate) fn heat<S: Spinning + 'static>(&self, session: &Rc<S>) {
+        if !session.hot().replace(true) {
+            let session: Weak<S> = Rc::downgrade(session);
+            self.hot.borrow_mut().push(session);
         }
         self.event_loop.look_before_sleep();
     }
@@ -133,23 +141,12 @@ impl PollerInner {
         let interrupted = self.looking_since.take();
         let mut since = interrupted.unwrap_or(begun);
         let mut budget = self.budget();
-        let mut has_polling = false;
-        let mut has_patience = false;
+        let mut waits = None;
         let mut round = 0_u32;
         self.spins.set(self.spins.get() + u64::from(interrupted.is_none() && !budget.is_zero()));
-        let mut hot = self.hot_sessions();
-        while !hot.is_empty() {
-            let mut found = false;
-            for session in &hot {
-                has_polling |= session.wait() == Wait::Poll;
-                has_patience |= session.wait() == Wait::Adaptive;
-                if session.look() {
-                    found = true;
-                    session.deliver();
-                }
-            }
-            let now = Instant::now();
-            if found {
+        loop {
+            if self.deliver_what_came() {
+                let now = Instant::now();
                 self.hits.set(self.hits.get() + 1);
                 self.misses.set(0);
                 self.patience.set(self.patience.get().mul_f32(0.9).max(SPIN));
@@ -160,16 +157,22 @@ impl PollerInner {
                 }
                 since = now;
                 budget = self.budget();
-                hot = self.hot_sessions();
+                waits = None;
                 continue;
             }
-            if !has_patience || now.duration_since(since) >= budget {
+            if !waits.get_or_insert_with(|| self.waits()).patient {
                 break;
             }
-            if is_blind && now.duration_since(begun) >= SLICE {
-                self.looking_since.set(Some(since));
-                self.event_loop.look_again();
-                return;
+            if round.is_multiple_of(PAUSES_PER_CLOCK) {
+                let now = Instant::now();
+                if now.duration_since(since) >= budget {
+                    break;
+                }
+                if is_blind && now.duration_since(begun) >= SLICE {
+                    self.looking_since.set(Some(since));
+                    self.event_loop.look_again();
+                    return;
+                }
             }
             round = round.wrapping_add(1);
             if round.is_multiple_of(PAUSES_PER_YIELD) {
@@ -182,11 +185,39 @@ impl PollerInner {
             self.misses.set(self.misses.get().saturating_add(1));
         }
         self.waiting_since.set(Some(since));
-        self.cool_down(has_polling);
+        self.cool_down(waits.is_some_and(|waits| waits.polling));
     }
 
-    fn hot_sessions(&self) -> Vec<Rc<dyn Spinning>> {
-        self.hot.borrow().iter().filter_map(Weak::upgrade).collect()
+    /// Looks at every hot session once. Delivering runs JavaScript, which may heat others: they are looked at in the same round.
+    fn deliver_what_came(&self) -> bool {
+        let mut found = false;
+        let mut index = 0;
+        while let Some(session) = self.hot_session(index) {
+            if let Some(session) = session.upgrade()
+                && session.look()
+            {
+                found = true;
+                session.deliver();
+            }
+            index += 1;
+        }
+        found
+    }
+
+    fn hot_session(&self, index: usize) -> Option<Weak<dyn Spinning>> {
+        self.hot.borrow().get(index).map(Weak::clone)
+    }
+
+    /// How the hot sessions wait.
+    fn waits(&self) -> Waits {
+        let hot = self.hot.borrow();
+        hot.iter().filter_map(Weak::upgrade).fold(Waits::default(), |waits, session| {
+            let wait = session.wait();
+            Waits {
+                polling: waits.polling | (wait == Wait::Poll),
+                patient: waits.patient | (wait == Wait::Adaptive),
+            }
+        })
     }
 
     /// Nothing came: park every session that may sleep, and let the loop sleep if all do.
@@ -204,6 +235,8 @@ impl PollerInner {
             if session.park() {
                 kept.push(Rc::downgrade(&session));
                 late.push(session);
+            } else {
+                session.hot().set(false);
             }
         }
         self.hot.borrow_mut().append(&mut kept);
