@@ -31,7 +31,7 @@ abstract class Receiver<T> extends Wait<T> {
   abstract end(end: InboxEnd): void;
 
   protected override timeoutError(): Error {
-    return makeError('EIPC_TIMEOUT', 'no message came within the time given to receive()');
+    return noMessage();
   }
 }
 
@@ -114,6 +114,18 @@ export class Inbox {
     return message === undefined ? this.#wait(new SingleReceiver(), timeout, signal) : Promise.resolve(message);
   }
 
+  /**
+   * Returns the next message, or what ends the waiting for it. Whoever blocks the thread calls this after each wait.
+   *
+   * @throws what `receive` rejects with when there will be none; TypeError while another reader waits
+   */
+  poll(): Message | undefined {
+    if (this.#receiver !== undefined && !this.#receiver.isOver) throw anotherReader();
+    const message = this.take();
+    if (message === undefined && this.#end !== undefined) throw this.#end.error;
+    return message;
+  }
+
   /** Returns an iterator over everything that comes. It ends with an agreed close and throws when the peer died. */
   iterate(): AsyncIterableIterator<Message> {
     const iterator: AsyncIterableIterator<Message, undefined> = {
@@ -143,16 +155,21 @@ export class Inbox {
     timeout: number | undefined,
     signal: AbortSignal | undefined,
   ): Promise<T> {
-    if (this.#receiver !== undefined && !this.#receiver.isOver) {
-      return Promise.reject(
-        new TypeError(
-          'another receive() or iteration of this endpoint is waiting; an endpoint has one reader at a time',
-        ),
-      );
-    }
+    if (this.#receiver !== undefined && !this.#receiver.isOver) return Promise.reject(anotherReader());
     const message = receiver.start(this.#wheel, timeout, signal);
     if (this.#end === undefined) this.#receiver = receiver;
     else receiver.end(this.#end);
     return message;
   }
+}
+
+/** Makes the error of a wait that was too long. */
+export function noMessage(): EipcError {
+  return makeError('EIPC_TIMEOUT', 'no message came within the time given to receive()');
+}
+
+function anotherReader(): TypeError {
+  return new TypeError(
+    'another receive() or iteration of this endpoint is waiting; an endpoint has one reader at a time',
+  );
 }

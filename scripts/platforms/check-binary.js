@@ -10,7 +10,7 @@ import { readFileSync } from 'node:fs';
 import { elfMachine, elfSections, neededLibraries, neededVersions } from './elf.js';
 
 /**
- * Bytes. The largest was 1,066,176 (linux-x64-gnu). The rest is room to grow in small steps; what exceeds it is another kind of thing,
+ * Bytes. The largest was 1,553,800 (linux-x64-gnu). The rest is room to grow in small steps; what exceeds it is another kind of thing,
  * such as an async runtime, a second crypto library or symbols, and is to be decided on.
  */
 const SIZE_BUDGET = 1_600_000;
