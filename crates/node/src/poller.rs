@@ -16,7 +16,7 @@ use napi_derive::napi;
 use crate::callback::Callback;
 use crate::cleanup;
 use crate::event_loop::{EventLoop, LibuvLoop, PlainLoop};
-use crate::pause::Pauses;
+use crate::pause::{Core, Pauses};
 
 /// How a session waits for its peer (`wait` of the options).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -87,6 +87,7 @@ pub(crate) struct PollerInner {
     waiting_since: Cell<Option<Instant>>,
     /// Streams: keep the loop turning until then.
     turning_until: Cell<Option<Instant>>,
+    core: Core,
     spins: Cell<u64>,
     hits: Cell<u64>,
     parks: Cell<u64>,
@@ -101,6 +102,11 @@ pub(crate) trait Closing {
 }
 
 impl PollerInner {
+    /// What is known of the core this thread runs on.
+    pub(crate) const fn core(&self) -> &Core {
+        &self.core
+    }
+
     pub(crate) fn event_loop(&self) -> &dyn EventLoop {
         &*self.event_loop
     }
@@ -139,7 +145,7 @@ impl PollerInner {
         let mut since = interrupted.unwrap_or(begun);
         let mut budget = self.budget();
         let mut waits = None;
-        let mut pauses = Pauses::default();
+        let mut pauses = Pauses::on(&self.core);
         self.spins.set(self.spins.get() + u64::from(interrupted.is_none() && !budget.is_zero()));
         loop {
             if self.deliver_what_came() {
@@ -315,6 +321,7 @@ impl Poller {
             looking_since: Cell::new(None),
             waiting_since: Cell::new(None),
             turning_until: Cell::new(None),
+            core: Core::default(),
             spins: Cell::new(0),
             hits: Cell::new(0),
             parks: Cell::new(0),

@@ -39,7 +39,7 @@ impl ShmInner {
     /// Looks for a moment: true = something came.
     fn spin(&self) -> bool {
         let until = clock::now().after(SPIN);
-        let mut pauses = Pauses::default();
+        let mut pauses = Pauses::on(self.poller.core());
         while !self.has_something() {
             if pauses.is_clock_due() && clock::now() >= until {
                 return false;
