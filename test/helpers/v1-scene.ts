@@ -57,7 +57,7 @@ export class V1Scene {
     });
     this.#servers.push(server);
     server.router?.handle('intent', (message) => {
-      this.handled.push(`${message.source}: ${message.bytes.toString()}`);
+      this.handled.push(`${message.source}: ${Buffer.from(message.bytes).toString()}`);
       return {};
     });
     return server;

@@ -50,5 +50,5 @@ test('refuses to overwrite, with exit code 1, and leaves the old key as it is', 
 test('a place that cannot be written is a matter of the environment: exit code 3', async () => {
   const { code, stderr } = await run(['keygen', '--out', 'missing/a.key'], { cwd });
   expect(code).toBe(3);
-  expect(stderr).toMatch(/cannot create .*missing\/a\.key/);
+  expect(stderr).toMatch(/cannot write .*missing\/a\.key/);
 });
