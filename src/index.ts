@@ -6,6 +6,7 @@ export type { AuditLoggerOptions, AuditLoggerStats } from './audit/audit-logger.
 export type { AuditDecision, AuditEntry, AuditSink } from './audit-sink.js';
 export { verifyAudit } from './audit/verify-audit.js';
 export type { AuditFault, AuditFaultReason, AuditVerdict, VerifyAuditOptions } from './audit/verify-audit.js';
+export { CapabilityChecker } from './capability-checker.js';
 export { certificateFingerprint, developmentCertificate } from './certificate.js';
 export type { DevelopmentCertificate, DevelopmentCertificateOptions, Pem } from './certificate.js';
 export { ClientEndpoint, connect } from './client.js';
@@ -110,6 +111,7 @@ export { Router } from './router.js';
 export type { DispatchResult, HandleOptions, Handler, HandlerContext } from './router.js';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './schema.js';
 export { listen, Server, ServerEndpoint } from './server.js';
+export type { SessionEntry } from './server-sessions.js';
 export type { EndpointStats, PerLane, ServerStats } from './stats.js';
 export type { Suite } from './suites.js';
 export type { TlsOptions } from './tls-options.js';
