@@ -6,6 +6,9 @@ export type { AuditLoggerOptions, AuditLoggerStats } from './audit/audit-logger.
 export type { AuditDecision, AuditEntry, AuditSink } from './audit-sink.js';
 export { verifyAudit } from './audit/verify-audit.js';
 export type { AuditFault, AuditFaultReason, AuditVerdict, VerifyAuditOptions } from './audit/verify-audit.js';
+export { Authenticator } from './authenticator.js';
+export type { AuthenticatorOptions, Challenge } from './authenticator.js';
+export type { AuthenticatedSession, AuthenticatedSessionEntry } from './authenticated-session.js';
 export { CapabilityChecker } from './capability-checker.js';
 export { certificateFingerprint, developmentCertificate } from './certificate.js';
 export type { DevelopmentCertificate, DevelopmentCertificateOptions, Pem } from './certificate.js';

@@ -95,6 +95,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   facades: {
     files: [
+      'authenticated-session.ts',
+      'authenticator.ts',
       'client.ts',
       'environment.ts',
       'environment-tls.ts',
@@ -109,7 +111,6 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'unauthenticated.ts',
       'broker.ts',
       'policy.ts',
-      'auth.ts',
       'registry.ts',
       'health.ts',
     ],
