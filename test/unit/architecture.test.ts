@@ -116,9 +116,10 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     ],
     imports: ['native', 'base', 'keyring', 'router', 'options', 'transport', 'endpoint', 'node:*'],
   },
+  tools: { files: ['tools/*.ts'], imports: ['base', 'router', 'endpoint', 'node:*', 'valibot'] },
   index: {
     files: ['index.ts'],
-    imports: ['base', 'audit', 'keyring', 'router', 'options', 'transport', 'endpoint', 'facades'],
+    imports: ['base', 'audit', 'tools', 'keyring', 'router', 'options', 'transport', 'endpoint', 'facades'],
   },
   cli: { files: ['cli/**/*.ts'], imports: ['index', 'plain', 'node:*', 'commander', 'fft.js'] },
 };
