@@ -114,6 +114,8 @@ export class Authenticator {
    * 65 536 sessions
    */
   verifyResponse(challenge: Challenge, response: string | Uint8Array): AuthenticatedSession {
+    if (typeof challenge !== 'object' || challenge === null)
+      throw new TypeError(`a challenge is what createChallenge() returns, not ${inspect(challenge)}`);
     const pending = this.#pending.get(challenge);
     this.#pending.delete(challenge);
     const { serviceId } = challenge;

@@ -4,7 +4,7 @@ import { inspect } from 'node:util';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 
 import { Authenticator, ClientEndpoint, Key, Keyring, memory, ServerEndpoint, sign } from '../../src/index.js';
-import type { AuditEntry, AuthenticatorOptions, Challenge } from '../../src/index.js';
+import type { AuditEntry, AuthenticatedSession, AuthenticatorOptions, Challenge } from '../../src/index.js';
 
 const KEYS = { 'nia.min': randomBytes(32), 'nia.framework': randomBytes(32), stranger: randomBytes(32) };
 const services = {
@@ -168,7 +168,27 @@ describe('an Authenticator', () => {
     for (let at = 0; at < 1_000; at += 1) expect(made.createChallenge('nia.min').nonce).not.toMatch(/^45495043/);
   });
 
+  it('has as many sessions as there may be, and room again when some are over', { timeout: 120_000 }, () => {
+    // The attacker holds a key and logs in for ever.
+    vi.useFakeTimers({ toFake: ['performance'] });
+    const made = authenticator({ sessionTtl: 60_000 });
+    const login = (): AuthenticatedSession => {
+      const challenge = made.createChallenge('nia.min');
+      return made.verifyResponse(challenge, answer(challenge));
+    };
+    for (let at = 0; at < 65_535; at += 1) login();
+    const last = login();
+    expect(login).toThrow(expect.objectContaining({ code: 'EIPC_BACKPRESSURE' }));
+    expect(made.validateSession(last.token)).toBe(last);
+    vi.advanceTimersByTime(60_000);
+    login();
+    expect(made.sessions()).toHaveLength(1);
+    made.close();
+  });
+
   it('refuses what it does not know', () => {
+    for (const wrong of [undefined, null, 7, 'nia.min'])
+      expect(() => authenticator().verifyResponse(wrong as never, '')).toThrow(/createChallenge/);
     for (const wrong of [undefined, null, 7])
       expect(() => authenticator({ services: wrong as never })).toThrow(TypeError);
     const withProtocols = { 'nia.min': { ...services['nia.min'], protocols: [2] } };
