@@ -134,7 +134,7 @@ describe('the audit', () => {
     const { hash } = tools.register('weak', {
       name: 'test.touch',
       capability: 'ui:control',
-      argv: ['/usr/bin/touch', join(folder, 'touched')],
+      argv: [process.execPath, '-e', `require('fs').writeFileSync(${JSON.stringify(join(folder, 'touched'))}, '')`],
     });
     tools.approve('test.touch', hash);
     server.router?.handle('tool_request', tools.handler());

@@ -78,9 +78,9 @@ describe('an approval', () => {
   it('is for exactly what was seen', () => {
     // The attacker changes its tool between the operator's look and word.
     const tools = new ToolRegistry();
-    const seen = tools.register('eni.motor', tool('motor.move', { argv: ['/usr/bin/move'] }));
+    const seen = tools.register('eni.motor', tool('motor.move', { argv: [process.execPath, 'move'] }));
     expect(seen.state).toBe('pending');
-    const now = tools.register('eni.motor', tool('motor.move', { argv: ['/usr/bin/other'] }));
+    const now = tools.register('eni.motor', tool('motor.move', { argv: [process.execPath, 'other'] }));
     expect(() => tools.approve('motor.move', seen.hash)).toThrow(denied(/look at it again/));
     expect(() => tools.approve('motor.other', seen.hash)).toThrow(denied(/no such tool/));
     expect(() => tools.approve('motor.move', 'yes')).toThrow(RangeError);
