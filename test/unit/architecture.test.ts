@@ -86,6 +86,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'lanes.ts',
       'lifecycle.ts',
       'peer.ts',
+      'receivers.ts',
       'reconnect.ts',
       'request.ts',
       'sender.ts',
