@@ -111,6 +111,11 @@ export declare class NativeServer {
   constructor(options: NativeServerOptions)
   /** Adds a key of a service for one protocol. Throws `EIPC_KEY` for a key that cannot be used or is another's. */
   addKey(serviceId: string, key: NativeKey, capabilities: Array<string>, protocol: number): void
+  /**
+   * Says anew what a service may do, for sessions that begin from now on. Throws `EIPC_MESSAGE_TOO_LARGE` for more than v1 can
+   * tell; nothing is changed then.
+   */
+  grant(serviceId: string, capabilities: Array<string>): void
   /** Has a key refused in so many milliseconds. Live sessions go on. */
   endKey(key: NativeKey, milliseconds: number): void
   /** Removes a key. Live sessions go on. */

@@ -9,6 +9,7 @@ import type { SessionInfo } from './native.js';
 import type { RecordShape } from './outgoing.js';
 import { makePeer } from './peer.js';
 import type { Peer } from './peer.js';
+import type { Grants } from './rights.js';
 import type { Settings } from './settings.js';
 import type { Link } from './transport/transport.js';
 import { V1Shape } from './v1-shape.js';
@@ -20,6 +21,8 @@ export interface OpenSession {
   readonly address: string;
   /** Takes another id for this end, before anything was sent; returns the session's new `headerRoom`. Only of v1 without a handshake. */
   readonly rename?: (ownId: string) => number;
+  /** Of a server: what its services may do. */
+  readonly grants?: Grants | undefined;
 }
 
 /** The session an endpoint has now. */
@@ -29,6 +32,7 @@ export interface ActiveSession {
   readonly peer: Peer;
   readonly shape: RecordShape;
   readonly origin: Origin;
+  readonly grants: Grants | undefined;
 }
 
 /** Makes what an endpoint needs of a session. */
@@ -38,7 +42,7 @@ export function activeSession(
   { codec, v1Limits }: Settings,
   isClient: boolean,
 ): ActiveSession {
-  const { link, session: info, rename } = opened;
+  const { link, session: info, rename, grants } = opened;
   const { tailLength, binaryMeta, headerRoom, sessionId } = info;
   const peer = makePeer(opened, endpoint, isClient);
   const { protocol } = peer;
@@ -52,6 +56,7 @@ export function activeSession(
     // A client chose its server by key and address, so it believes whom the server relays for; a server believes no client. In v1 the
     // source was compared with the authenticated id before it got here, unless an option says that it may be another.
     origin: { source: peer.serviceId, sessionId, relays: isClient || protocol === 1, codec, protocol },
+    grants,
   };
 }
 
@@ -62,6 +67,10 @@ export function identified(
   endpoint: Endpoint,
   isClient: boolean,
 ): ActiveSession {
-  const { link, peer } = session;
-  return { ...session, info, peer: makePeer({ link, session: info, address: peer.address }, endpoint, isClient) };
+  const { link, peer, grants } = session;
+  return {
+    ...session,
+    info,
+    peer: makePeer({ link, session: info, address: peer.address, grants }, endpoint, isClient),
+  };
 }

@@ -8,6 +8,7 @@ import type { AuditSink } from './audit-sink.js';
 /** The longest time-out a timer of Node can wait. */
 const MAX_DURATION = 2_147_483_647;
 const SERVICE_ID = /^[a-z0-9._-]{1,64}$/;
+const CAPABILITY = /^[\x21-\x7e]{1,255}$/;
 const NOT_IN_V1_ID = /[\u0000-\u001f\u007f]|\p{Surrogate}/u;
 
 /** Options that the design has and this build has not: refused, since ignoring one could leave somebody unprotected. */
@@ -61,6 +62,14 @@ export function checkServiceId(id: string, name: string, protocol: 1 | 2 = 2): v
   }
   if (!SERVICE_ID.test(id))
     throw new RangeError(`${name} is ${inspect(id)}; it must be 1 to 64 characters out of a-z 0-9 . _ -`);
+}
+
+/** Checks a capability. What is granted can be claimed, and be told in either protocol. */
+export function checkCapability(capability: unknown, where: string): string {
+  if (typeof capability === 'string' && CAPABILITY.test(capability)) return capability;
+  throw new RangeError(
+    `${where} is ${inspect(capability)}; a capability is 1 to 255 printable ASCII characters without blanks`,
+  );
 }
 
 /** Checks a choice that is off unless it was made. */

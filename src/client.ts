@@ -31,7 +31,7 @@ export class ClientEndpoint extends Endpoint {
     super(macSetup(connection, options, 'client'), 'c');
   }
 
-  /** What the server says it granted this client in this session: information, never a right. */
+  /** What the server said it grants this client when the session began: information, never a right, and it may have changed since. */
   get granted(): readonly string[] {
     return Object.freeze(this.sessionInfo.capabilities);
   }

@@ -394,14 +394,22 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   }
 
   /**
-   * Ends the session of an endpoint if it is one under a key that was revoked.
+   * Whether the session of an endpoint is one under a key.
    *
    * @internal
    */
-  static revoke(endpoint: Endpoint, key: Key): void {
-    if (!endpoint.#session.link.usesKey(Key.native(key))) return;
-    const text = `the key of this session was revoked${key.id === '' ? '' : ` (${key.id})`}`;
-    void endpoint.#lifecycle.revoke(makeError('EIPC_REVOKED', text));
+  static usesKey(endpoint: Endpoint, key: Key): boolean {
+    return endpoint.#session.link.usesKey(Key.native(key));
+  }
+
+  /**
+   * Ends the session of an endpoint: nothing of its peer is handled from now on. Resolves when it is over.
+   *
+   * @param why - what the error `EIPC_REVOKED` says at this end
+   * @internal
+   */
+  static revoke(endpoint: Endpoint, why: string): Promise<void> {
+    return endpoint.#lifecycle.revoke(makeError('EIPC_REVOKED', why));
   }
 
   #close({ drain = false, timeout }: CloseOptions, reason: number): Promise<void> {

@@ -3,6 +3,7 @@
  */
 import type { OpenSession } from './active-session.js';
 import type { Endpoint } from './endpoint.js';
+import { NO_RIGHTS, Rights } from './rights.js';
 import { suiteName } from './suites.js';
 import type { Suite } from './suites.js';
 import type { TlsStatus } from './transport/tls-channel.js';
@@ -12,7 +13,10 @@ import type { PeerTransport } from './transport/transport.js';
 export interface Peer {
   /** Its id: of the service, at a server; of the server, at a client. */
   readonly serviceId: string;
-  /** What this server's table grants it. Empty at a client: a server holds no grants there. */
+  /**
+   * What this server grants its service: always what it is now, since `server.grant` and `server.revoke` change it while the peer is
+   * connected. Empty at a client: a server holds no grants there.
+   */
   readonly capabilities: ReadonlySet<string>;
   readonly protocol: 1 | 2;
   /** What protects messages; `v1-mac`: HMAC-SHA256 under the shared key itself, in clear text. */
@@ -32,11 +36,16 @@ export interface Peer {
   readonly endpoint: Endpoint;
 }
 
-/** Makes the peer of a session. At a client it is the server. */
-export function makePeer({ link, session, address }: OpenSession, endpoint: Endpoint, isClient: boolean): Peer {
+/**
+ * Makes the peer of a session. At a client it is the server.
+ *
+ * @param grants - of a server; without it a peer may do what its session says, which never changes
+ */
+export function makePeer({ link, session, address, grants }: OpenSession, endpoint: Endpoint, isClient: boolean): Peer {
+  const rights = isClient ? NO_RIGHTS : (grants?.of(session.serviceId) ?? new Rights(session.capabilities));
   return Object.freeze({
     serviceId: isClient ? session.serverId : session.serviceId,
-    capabilities: new Set(isClient ? [] : session.capabilities),
+    capabilities: rights,
     protocol: session.protocol === 1 ? 1 : 2,
     suite: session.protocol === 1 ? 'v1-mac' : suiteName(session.suite),
     sessionId: session.sessionId,

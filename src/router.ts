@@ -4,6 +4,8 @@
  */
 import { inspect } from 'node:util';
 
+import { actionOf, hasAction } from './action.js';
+import { CapabilityChecker } from './capability-checker.js';
 import { EipcError, makeError, sentenceOf } from './errors.js';
 import type { ErrorCode } from './errors.js';
 import { Message, messageTypeToByte } from './message.js';
@@ -28,8 +30,11 @@ export type Handler<T = unknown> = (message: Message<T>, peer: Peer, context: Ha
 
 /** Options of `handle`. */
 export interface HandleOptions {
-  /** The capability that the peer's effective rights must contain. */
-  readonly capability?: string;
+  /**
+   * The capability that the peer's effective rights must contain; or what tells, by the action of a message, which capabilities do. The latter
+   * for `intent`, `tool_request`, `chat` and `complete`, which have an action.
+   */
+  readonly capability?: string | CapabilityChecker;
   /** How many of this type run at once for one peer, 1 … 4 096. Default: as many as the endpoint runs. 1 serialises them. */
   readonly concurrency?: number;
   /** What the payload must be, by a schema of any library (Standard Schema), such as `IntentEvent`. Otherwise: `EIPC_BAD_PAYLOAD`. */
@@ -49,7 +54,7 @@ export interface DispatchResult {
 export interface Route {
   readonly type: MessageType;
   readonly handler: Handler;
-  readonly capability: string | undefined;
+  readonly capability: string | CapabilityChecker | undefined;
   readonly concurrency: number;
 }
 
@@ -146,12 +151,8 @@ export class Router {
         error: makeError('EIPC_STALE', `this ${message.type} is older than its max age of ${message.maxAge} ms`),
       };
     }
-    const lacking = lackingCapability(route.capability, message.capability, peer);
-    if (lacking === undefined) return undefined;
-    return {
-      outcome: 'denied',
-      error: makeError('EIPC_CAPABILITY', `'${peer.serviceId}' lacks ${inspect(lacking)} for this ${message.type}`),
-    };
+    const error = lackOfRight(route.capability, message, peer);
+    return error === undefined ? undefined : { outcome: 'denied', error };
   }
 }
 
@@ -191,16 +192,28 @@ export interface Refusal {
 }
 
 /**
- * Returns the capability that a peer lacks, undefined when it lacks none. Rights are granted by the server's table; a claim narrows them to
- * itself, and a claim the peer does not hold is a denial. A server holds no grants at its client, so its claims deny nothing there by
- * themselves, and give nothing either.
+ * Says which right a peer lacks, undefined when it lacks none. Rights are granted by the server's table; a claim narrows them to itself, and
+ * a claim the peer does not hold is a denial. A server holds no grants at its client, so its claims deny nothing there by themselves, and
+ * give nothing either.
  */
-function lackingCapability(required: string | undefined, claim: string, peer: Peer): string | undefined {
-  const isUnheldClaim = claim !== '' && !peer.capabilities.has(claim);
-  if (isUnheldClaim && (required !== undefined || peer.endpoint.role === 'server')) return claim;
+function lackOfRight(
+  required: string | CapabilityChecker | undefined,
+  message: Message,
+  peer: Peer,
+): EipcError | undefined {
+  const claim = message.capability;
+  const { capabilities } = peer;
+  const isUnheldClaim = claim !== '' && !capabilities.has(claim);
+  if (isUnheldClaim && (required !== undefined || peer.endpoint.role === 'server'))
+    return lackError(claim, message, peer);
   if (required === undefined) return undefined;
-  const isEffective = peer.capabilities.has(required) && (claim === '' || claim === required);
-  return isEffective ? undefined : required;
+  if (typeof required !== 'string') return required.refusal(capabilities, claim, actionOf(message));
+  const isEffective = capabilities.has(required) && (claim === '' || claim === required);
+  return isEffective ? undefined : lackError(required, message, peer);
+}
+
+function lackError(lacking: string, message: Message, peer: Peer): EipcError {
+  return makeError('EIPC_CAPABILITY', `'${peer.serviceId}' lacks ${inspect(lacking)} for this ${message.type}`);
 }
 
 /** Makes the reply to a request out of what its handler returned; undefined when the sender asked for none. */
@@ -264,8 +277,15 @@ function checkRoute(type: MessageType, options: HandleOptions, handler: Handler)
   const { capability, concurrency = MAX_CONCURRENCY, schema } = options;
   if (schema !== undefined && !isSchema(schema))
     throw new TypeError(`schema must be a Standard Schema, such as IntentEvent, not ${inspect(schema, { depth: 0 })}`);
-  if (capability !== undefined && (typeof capability !== 'string' || capability === '')) {
-    throw new TypeError(`capability must be a string that is not empty, not ${inspect(capability)}`);
+  if (capability instanceof CapabilityChecker) {
+    if (!hasAction(type))
+      throw new TypeError(
+        `messages of type '${type}' have no action that a CapabilityChecker could judge; name a capability`,
+      );
+  } else if (capability !== undefined && (typeof capability !== 'string' || capability === '')) {
+    throw new TypeError(
+      `capability must be a string that is not empty, or a CapabilityChecker, not ${inspect(capability)}`,
+    );
   }
   if (!Number.isInteger(concurrency) || concurrency < 1 || concurrency > MAX_CONCURRENCY) {
     throw new RangeError(

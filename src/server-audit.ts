@@ -9,6 +9,9 @@ import type { LogRecord } from './options.js';
 import type { Peer } from './peer.js';
 import type { KeyChange } from './server-keys.js';
 
+/** What became of a capability of a service. */
+export type RightChange = 'capability.grant' | 'capability.revoke';
+
 /** The records of one server. */
 export class ServerAudit {
   /** Where its endpoints record. */
@@ -53,6 +56,16 @@ export class ServerAudit {
   keyChanged(serviceId: string, change: KeyChange, keyId: string): void {
     const result = keyId === '' ? 'a key of v1' : `key ${keyId}`;
     this.trail.log({ peer: serviceId, action: change, decision: 'note', result });
+  }
+
+  /** A service may do more, or less, than before. */
+  rightChanged(serviceId: string, change: RightChange, capability: string): void {
+    this.trail.log({ peer: serviceId, action: change, decision: 'note', result: capability });
+  }
+
+  /** A session was ended by who runs the server. */
+  sessionRevoked(serviceId: string, id: string): void {
+    this.trail.log({ peer: serviceId, action: 'session.revoke', decision: 'note', result: `session ${id}` });
   }
 
   /** The server has closed. */

@@ -6,6 +6,7 @@ import type { EipcError } from './errors.js';
 import { Key, nativeKey } from './key.js';
 import { Keyring } from './keyring/keyring.js';
 import type { NativeServer } from './native.js';
+import type { Grants } from './rights.js';
 import { isFor } from './services.js';
 import type { LiveService } from './services.js';
 
@@ -25,12 +26,14 @@ export interface ServerKeysOwner {
 /** Follows keyrings. */
 export class ServerKeys {
   readonly #native: NativeServer;
+  readonly #grants: Grants;
   readonly #owner: ServerKeysOwner;
   readonly #unwatch: (() => void)[] = [];
   readonly #revoked = new Map<Key, number>();
 
-  constructor(native: NativeServer, services: readonly LiveService[], owner: ServerKeysOwner) {
+  constructor(native: NativeServer, services: readonly LiveService[], grants: Grants, owner: ServerKeysOwner) {
     this.#native = native;
+    this.#grants = grants;
     this.#owner = owner;
     for (const service of services) this.#follow(service);
   }
@@ -68,8 +71,9 @@ export class ServerKeys {
     );
   }
 
-  #add({ id, capabilities, protocols, isShared }: LiveService, key: Key, left: number | undefined): void {
+  #add({ id, protocols, isShared }: LiveService, key: Key, left: number | undefined): void {
     try {
+      const capabilities = [...this.#grants.of(id)];
       for (const protocol of protocols) {
         if (isFor(key, id, protocol, protocols, isShared))
           this.#native.addKey(id, nativeKey(key, protocol), capabilities, protocol);

@@ -15,6 +15,8 @@ import type { ServerSettings } from './settings.js';
 import { ServerAudit } from './server-audit.js';
 import { ServerKeys } from './server-keys.js';
 import type { KeyChange } from './server-keys.js';
+import { ServerSessions } from './server-sessions.js';
+import type { SessionEntry } from './server-sessions.js';
 import type { Router } from './router.js';
 import type { ServerStats } from './stats.js';
 import { suiteNumbers } from './suites.js';
@@ -113,6 +115,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   readonly #readers = new Set<EndpointReader>();
   readonly #audit: ServerAudit | undefined;
   readonly #keys: ServerKeys;
+  readonly #sessions: ServerSessions;
   readonly #counts = {
     accepted: 0,
     authenticated: 0,
@@ -133,7 +136,14 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     this.#native = nativeServer(settings);
     this.router = settings.router;
     this.#audit = settings.audit === undefined ? undefined : new ServerAudit(settings.audit, settings.logger);
-    this.#keys = new ServerKeys(this.#native, settings.live, {
+    this.#sessions = new ServerSessions({
+      endpoints: this.#endpoints,
+      native: this.#native,
+      grants: settings.grants,
+      audit: this.#audit,
+      log: (event, text, serviceId) => this.#log('info', event, text, undefined, undefined, serviceId),
+    });
+    this.#keys = new ServerKeys(this.#native, settings.live, settings.grants, {
       changed: (serviceId, change, key) => this.#keyChanged(serviceId, change, key),
       refused: (serviceId, error) => this.#log('error', 'key-refused', error.message, undefined, error, serviceId),
     });
@@ -158,6 +168,44 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   /** Returns the open endpoints of one service, which may be connected more than once. */
   endpointsOf(serviceId: string): readonly ServerEndpoint[] {
     return [...this.#endpoints].filter((endpoint) => endpoint.peer.serviceId === serviceId);
+  }
+
+  /** Returns the sessions that are open now, the oldest first, of one service or of all. */
+  sessions(serviceId?: string): SessionEntry[] {
+    return this.#sessions.list(serviceId);
+  }
+
+  /**
+   * Ends one session: nothing of its peer is handled from now on, handlers that run are told by their signal, and the peer is told that it was
+   * revoked (`EIPC_REVOKED`; in v1 its stream ends). Its key is good for another one: revoke that in the keyring to keep the service out.
+   *
+   * @param id - as `sessions()` tells it
+   * @returns when the session is over: true; false at once when there is no such session
+   */
+  revokeSession(id: string): Promise<boolean> {
+    return this.#sessions.revoke(id);
+  }
+
+  /**
+   * Gives a service a capability, in its open sessions too: what its next message may do depends on it.
+   *
+   * @returns false when the service has it already
+   * @throws RangeError for a service that is not in `services`, what is no capability, or one too many; ProtocolError
+   * `EIPC_MESSAGE_TOO_LARGE` for more than the login of v1 can tell
+   */
+  grant(serviceId: string, capability: string): boolean {
+    return this.#sessions.changeRight('capability.grant', serviceId, capability);
+  }
+
+  /**
+   * Takes a capability from a service, in its open sessions too: no handler that needs it is started from now on, also not for a message that
+   * came before and waits. Handlers that run go on.
+   *
+   * @returns false when the service does not have it
+   * @throws RangeError for a service that is not in `services`, and for what is no capability
+   */
+  revoke(serviceId: string, capability: string): boolean {
+    return this.#sessions.changeRight('capability.revoke', serviceId, capability);
   }
 
   /** Iterates over endpoints that authenticate from now on; ends when the server closes. */
@@ -237,6 +285,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
           settings: this.#settings,
           address: connection.remoteAddress,
           audit: this.#audit?.trail,
+          grants: this.#settings.grants,
           onClosed: () => this.#endpoints.delete(endpoint),
         });
         this.#counts.authenticated += 1;
@@ -278,7 +327,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   #keyChanged(serviceId: string, change: KeyChange, key: Key): void {
     this.#log('info', change, `a key of '${serviceId}': ${key.toString()}`, undefined, undefined, serviceId);
     this.#audit?.keyChanged(serviceId, change, key.id);
-    if (change === 'key.revoke') for (const endpoint of this.#endpoints) Endpoint.revoke(endpoint, key);
+    if (change === 'key.revoke') for (const endpoint of this.#endpoints) this.#sessions.revokeUnder(key, endpoint);
   }
 
   #admit(endpoint: ServerEndpoint, link: Link, keyId: string): void {
@@ -293,6 +342,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     }
     const { serviceId, protocol, sessionId, tls } = endpoint.peer;
     const inside = tls === undefined ? '' : ` inside ${tls.protocol} (${tls.cipher})`;
+    this.#sessions.opened(endpoint, keyId);
     this.#audit?.opened(endpoint.peer, keyId);
     this.#log('info', 'connected', `'${serviceId}' connected${inside}`, endpoint.remoteAddress, undefined, serviceId);
     if (protocol === 1) {
@@ -302,7 +352,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     }
     for (const reader of this.#readers) reader.put(endpoint);
     // The handshake may have been done while its key was being revoked. The endpoint needs its receiver first.
-    for (const key of this.#keys.revoked) queueMicrotask(() => Endpoint.revoke(endpoint, key));
+    for (const key of this.#keys.revoked) queueMicrotask(() => this.#sessions.revokeUnder(key, endpoint));
   }
 
   async #close(options: CloseOptions): Promise<void> {

@@ -3,11 +3,12 @@
  */
 import { inspect } from 'node:util';
 
-import { checkNames, checkServiceId, flag } from './check.js';
+import { checkCapability, checkNames, checkServiceId, flag } from './check.js';
 import { Key, nativeKey } from './key.js';
 import { Keyring } from './keyring/keyring.js';
 import type { NativeKey, NativeService } from './native.js';
 import type { ServiceOptions } from './options.js';
+import { Grants } from './rights.js';
 
 /** Keys of v1 at most: each is tried on a stranger's first frame (docs/wire.md, "Identity"). */
 const MAX_V1_KEYS = 64;
@@ -18,13 +19,14 @@ export interface Services {
   readonly v1: NativeService[];
   /** Those whose keys come from a keyring, and change with it. */
   readonly live: LiveService[];
+  /** What each may do. */
+  readonly grants: Grants;
 }
 
 /** A service whose keys come from a keyring. */
 export interface LiveService {
   readonly id: string;
   readonly keyring: Keyring;
-  readonly capabilities: string[];
   readonly protocols: readonly Protocol[];
   readonly isShared: boolean;
 }
@@ -49,7 +51,8 @@ export function nativeServices(
 ): Services {
   if (typeof services !== 'object' || services === null)
     throw new TypeError(`services must be an object of service id → { key, capabilities }, not ${inspect(services)}`);
-  const made: Services = { eipc2: [], v1: [], live: [] };
+  const made: Omit<Services, 'grants'> = { eipc2: [], v1: [], live: [] };
+  const granted: [string, string[]][] = [];
   const owned: Record<Protocol, Owned[]> = { 1: [], 2: [] };
   for (const [id, service] of Object.entries(services)) {
     checkNames(service, ['key', 'capabilities', 'protocols', 'dangerousSharedKey'], `services['${id}']`);
@@ -61,11 +64,14 @@ export function nativeServices(
       );
     if (!Array.isArray(service.capabilities))
       throw new TypeError(`services['${id}'].capabilities must be a list, not ${inspect(service.capabilities)}`);
-    const capabilities = service.capabilities.map((capability: unknown) => checkCapability(capability, id));
+    const capabilities = service.capabilities.map((capability: unknown) =>
+      checkCapability(capability, `a capability of services['${id}']`),
+    );
+    granted.push([id, capabilities]);
     const isShared = flag(`services['${id}'].dangerousSharedKey`, service.dangerousSharedKey);
     const { key } = service;
     const keyring = key instanceof Keyring ? key : undefined;
-    if (keyring !== undefined) made.live.push({ id, keyring, capabilities, protocols, isShared });
+    if (keyring !== undefined) made.live.push({ id, keyring, protocols, isShared });
     const given = key instanceof Keyring ? Keyring.usable(key, id).map((one) => one.key) : isKeyList(key) ? key : [key];
     for (const protocol of protocols) {
       const keys = keysFor(given, id, protocol, protocols, isShared);
@@ -76,7 +82,7 @@ export function nativeServices(
     }
   }
   checkOwners(owned);
-  return made;
+  return { ...made, grants: new Grants(granted) };
 }
 
 function checkProtocols(protocols: readonly Protocol[], id: string): readonly Protocol[] {
@@ -162,11 +168,4 @@ function sharedError(one: string, other: string): RangeError {
 
 function isKeyList(key: Key | Uint8Array | readonly (Key | Uint8Array)[]): key is readonly (Key | Uint8Array)[] {
   return Array.isArray(key);
-}
-
-function checkCapability(capability: unknown, id: string): string {
-  if (typeof capability === 'string' && /^[\x21-\x7e]{1,255}$/.test(capability)) return capability;
-  throw new RangeError(
-    `services['${id}'] has the capability ${inspect(capability)}; a capability is 1 to 255 printable ASCII characters without blanks`,
-  );
 }

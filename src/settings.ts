@@ -26,6 +26,7 @@ import type {
   WaitOptions,
   WaitStrategy,
 } from './options.js';
+import type { Grants } from './rights.js';
 import { Router } from './router.js';
 import { nativeServices } from './services.js';
 import type { LiveService } from './services.js';
@@ -157,6 +158,7 @@ export interface ServerSettings extends Settings {
   readonly serverId: string;
   readonly services: NativeService[];
   readonly live: LiveService[];
+  readonly grants: Grants;
   /** Present when some service may speak v1. */
   readonly v1: NativeV1Server | undefined;
   /** Absent: only this server's own user is let in. */
@@ -206,6 +208,7 @@ export function listenSettings(options: ListenOptions): ServerSettings {
     serverId,
     services: services.eipc2,
     live: services.live,
+    grants: services.grants,
     v1: hasV1
       ? {
           services: services.v1,

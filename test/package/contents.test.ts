@@ -19,7 +19,7 @@ const ATTW = require.resolve('@arethetypeswrong/cli/package.json');
 
 /** Bytes. Raise one only for a reason that the change log can give. */
 const BUDGET = {
-  eipc: { size: 300_000, unpackedSize: 1_000_000 },
+  eipc: { size: 400_000, unpackedSize: 1_400_000 },
   platform: { size: 1_000_000, unpackedSize: 2_500_000 },
 };
 

@@ -25,6 +25,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
     files: [
       'action.ts',
       'audit-sink.ts',
+      'capability-checker.ts',
       'certificate.ts',
       'check.ts',
       'codec.ts',
@@ -50,6 +51,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'replay-tracker.ts',
       'ring-buffer.ts',
       'ring-connection.ts',
+      'rights.ts',
       'record.ts',
       'schema.ts',
       'stats.ts',
@@ -94,6 +96,8 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   },
   facades: {
     files: [
+      'authenticated-session.ts',
+      'authenticator.ts',
       'client.ts',
       'environment.ts',
       'environment-tls.ts',
@@ -104,19 +108,19 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'server.ts',
       'server-audit.ts',
       'server-keys.ts',
+      'server-sessions.ts',
       'unauthenticated.ts',
       'broker.ts',
       'policy.ts',
-      'capability.ts',
-      'auth.ts',
       'registry.ts',
       'health.ts',
     ],
     imports: ['native', 'base', 'keyring', 'router', 'options', 'transport', 'endpoint', 'node:*'],
   },
+  tools: { files: ['tools/*.ts'], imports: ['base', 'router', 'endpoint', 'node:*', 'valibot'] },
   index: {
     files: ['index.ts'],
-    imports: ['base', 'audit', 'keyring', 'router', 'options', 'transport', 'endpoint', 'facades'],
+    imports: ['base', 'audit', 'tools', 'keyring', 'router', 'options', 'transport', 'endpoint', 'facades'],
   },
   cli: { files: ['cli/**/*.ts'], imports: ['index', 'plain', 'node:*', 'commander', 'fft.js'] },
 };

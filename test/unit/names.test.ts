@@ -124,6 +124,28 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
     expect(Buffer.from(eipc.decrypt(key, eipc.encrypt(key, Buffer.from('text')))).toString()).toBe('text');
   },
 
+  '`auth.NewAuthenticator`: `Authenticate`, `CreateChallenge`, `VerifyResponse`, `ValidateSession`, `RevokeSession`, `CleanupExpired`':
+    async () => {
+      const authenticator = new eipc.Authenticator({ services: { 'nia.min': { key, capabilities: ['ui:control'] } } });
+      const answer = ({ nonce }: eipc.Challenge): Uint8Array => eipc.sign(key, Buffer.from(nonce, 'hex'));
+      const challenge = authenticator.createChallenge('nia.min');
+      const session = authenticator.verifyResponse(challenge, answer(challenge));
+      expect(authenticator.validateSession(session.token)).toBe(session);
+      await authenticator.authenticate('nia.min', (asked) => Promise.resolve(answer(asked)));
+      expect([authenticator.revokeSession(session.id), authenticator.cleanupExpired()]).toEqual([true, 0]);
+      expect(authenticator.sessions()).toHaveLength(1);
+      authenticator.close();
+    },
+
+  '`capability.NewChecker`: `Check`, `Grant`, `Revoke`': () => {
+    const checker = new eipc.CapabilityChecker({ 'ui:control': ['ui.click'] });
+    checker.check(['ui:control'], 'ui.click');
+    checker.revoke('ui:control', 'ui.click');
+    expect(() => checker.check(['ui:control'], 'ui.click')).toThrow(eipc.CapabilityError);
+    checker.grant('ui:control', 'ui.click');
+    checker.check(['ui:control'], 'ui.click');
+  },
+
   '`keyring.New`: `Generate`, `Store`, `Lookup`, `Rotate`, `Revoke`, `Delete`, `ListActive`, `Cleanup`': async () => {
     const keyring = new eipc.Keyring();
     await keyring.generate('eni.min');

@@ -175,6 +175,19 @@ impl NativeServer {
         added.map_err(|error| exception(&error))
     }
 
+    /// Says anew what a service may do, for sessions that begin from now on. Throws `EIPC_MESSAGE_TOO_LARGE` for more than v1 can
+    /// tell; nothing is changed then.
+    #[napi]
+    pub fn grant(&self, service_id: String, capabilities: Vec<String>) -> Result<(), String> {
+        if let Some(v1) = &self.v1 {
+            v1.keys
+                .change(|table| table.grant(&service_id, &capabilities))
+                .map_err(|error| exception(&error))?;
+        }
+        self.keys.change(|table| table.grant(&service_id, &capabilities));
+        Ok(())
+    }
+
     /// Has a key refused in so many milliseconds. Live sessions go on.
     #[napi]
     pub fn end_key(&self, key: &NativeKey, milliseconds: f64) {

@@ -152,6 +152,7 @@ export const EXPORTS = {
     }),
   ],
   'NativeServer#addKey': [id, key, array(text('ui:control')), number(3)],
+  'NativeServer#grant': [id, array(text('ui:control'))],
   'NativeServer#endKey': [key, milliseconds],
   'NativeServer#removeKey': [key],
   'NativeServer#address': [object({ suites, sharedMemory: boolean, tls: boolean })],

@@ -102,6 +102,13 @@ impl KeyTable {
         Ok(())
     }
 
+    /// Says anew what a service may do, for sessions that begin from now on.
+    pub fn grant(&mut self, service_id: &str, capabilities: &[String]) {
+        for entry in self.keys.values_mut().filter(|entry| entry.owner == service_id) {
+            entry.credential.capabilities = capabilities.into();
+        }
+    }
+
     /// Has a key refused from `ends` on; `None` keeps it. Live sessions go on.
     pub fn end(&mut self, key_id: u64, ends: Option<Time>) {
         if let Some(entry) = self.keys.get_mut(&key_id) {
@@ -143,6 +150,20 @@ mod tests {
         assert!(table.find("b", psk.key_id(), Time(0)).is_none());
         table.remove(psk.key_id());
         assert!(table.find("a", psk.key_id(), Time(0)).is_none());
+    }
+
+    #[test]
+    fn a_grant_is_for_every_key_of_one_service() {
+        let psks = [0x81, 0x82, 0x83].map(|byte| Arc::new(Psk::new(&[byte; 32]).unwrap()));
+        let mut table = KeyTable::new();
+        for (owner, psk) in ["a", "a", "b"].iter().zip(&psks) {
+            table.insert(owner, Arc::clone(psk), &["ui:control".into()]).unwrap();
+        }
+        table.grant("a", &["device:write".into()]);
+        let told = |owner, psk: &Psk| table.find(owner, psk.key_id(), Time(0)).unwrap().capabilities;
+        assert_eq!(*told("a", &psks[0]), ["device:write"]);
+        assert_eq!(*told("a", &psks[1]), ["device:write"]);
+        assert_eq!(*told("b", &psks[2]), ["ui:control"]);
     }
 
     #[test]

@@ -114,12 +114,22 @@ impl KeyTable {
         if self.has(&key) {
             return refused("the same key twice, perhaps padded with zeros or hashed");
         }
-        if !can_tell(capabilities) {
-            return Err(Error::new(Code::MessageTooLarge, "more capabilities than the handshake can tell"));
-        }
+        check_capabilities(capabilities)?;
         let credential =
             Credential { key, service_id: service_id.to_owned(), capabilities: capabilities.into() };
         self.0.push(Entry { credential, ends: None });
+        Ok(())
+    }
+
+    /// Says anew what a service may do, for sessions that begin from now on.
+    ///
+    /// # Errors
+    /// [`Code::MessageTooLarge`] for more capabilities than the handshake can tell; nothing is changed then.
+    pub fn grant(&mut self, service_id: &str, capabilities: &[String]) -> Result<()> {
+        check_capabilities(capabilities)?;
+        for entry in self.0.iter_mut().filter(|entry| entry.credential.service_id == service_id) {
+            entry.credential.capabilities = capabilities.into();
+        }
         Ok(())
     }
 
@@ -150,6 +160,13 @@ impl KeyTable {
         let entry = self.0.iter().find(|entry| entry.credential.key.mac.verify(signed, tag))?;
         Some(entry.credential.clone())
     }
+}
+
+fn check_capabilities(capabilities: &[String]) -> Result<()> {
+    if can_tell(capabilities) {
+        return Ok(());
+    }
+    Err(Error::new(Code::MessageTooLarge, "more capabilities than the handshake can tell"))
 }
 
 #[cfg(test)]
@@ -261,5 +278,26 @@ mod tests {
         }
         assert!(table.find(b"frame", &key(&[65; 16]).mac().sign(b"frame")).is_none());
         assert!(table.find(b"frame", &[]).is_none());
+    }
+
+    #[test]
+    fn a_grant_is_for_every_key_of_one_service_and_for_no_more_than_the_handshake_can_tell() {
+        let mut table = KeyTable::new();
+        for (service, byte) in [("a", 1), ("a", 2), ("b", 3)] {
+            table.insert(service, key(&[byte; 32]), &["ui:control".into()]).unwrap();
+        }
+        let told = |table: &KeyTable, byte| {
+            let tag = key(&[byte; 32]).mac.sign(b"signed");
+            table.find(b"signed", tag.as_ref()).unwrap().capabilities
+        };
+        table.grant("a", &["device:write".into()]).unwrap();
+        assert_eq!(
+            (&*told(&table, 1), &*told(&table, 2)),
+            (&["device:write".to_owned()][..], &["device:write".to_owned()][..])
+        );
+        assert_eq!(*told(&table, 3), ["ui:control"]);
+        let many = vec!["c".repeat(255); 20];
+        assert_eq!(table.grant("a", &many).unwrap_err().code, Code::MessageTooLarge);
+        assert_eq!(*told(&table, 1), ["device:write"]);
     }
 }
