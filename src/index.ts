@@ -92,6 +92,7 @@ export type {
   LogRecord,
   MacOptions,
   OnFull,
+  PendingApproval,
   ReconnectPolicy,
   RequestOptions,
   ServerMacOptions,
@@ -102,6 +103,11 @@ export type {
 } from './options.js';
 export type { Outgoing } from './outgoing.js';
 export type { Peer } from './peer.js';
+export { Approvals } from './policy/approvals.js';
+export type { ApprovalEvent, ApprovalRequest, ApprovalTarget, DecisionOptions } from './policy/approvals.js';
+export { PolicyEngine } from './policy/policy-engine.js';
+export type { PolicyDecision, PolicyEngineOptions, PolicyLoadOptions } from './policy/policy-engine.js';
+export type { CheckedRule, PolicyClass, PolicyRule, PolicyVerdict } from './policy/policy-rule.js';
 export { ReplayTracker } from './replay-tracker.js';
 export { RingBuffer } from './ring-buffer.js';
 export type { RingBufferOptions } from './ring-buffer.js';

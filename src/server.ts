@@ -1,6 +1,7 @@
 /**
  * `listen`: accepts connections within bounds, has each prove who it is, and keeps the endpoints of those that did.
  */
+import type { Gate } from './admission.js';
 import { Endpoint, Opened } from './endpoint.js';
 import type { EndpointSetup } from './endpoint.js';
 import { EndpointReader } from './endpoint-reader.js';
@@ -12,6 +13,7 @@ import type { NativeAddress } from './native.js';
 import type { CloseOptions, ListenOptions, LogRecord, ServerMacOptions } from './options.js';
 import { listenSettings } from './settings.js';
 import type { ServerSettings } from './settings.js';
+import { Approvals } from './policy/approvals.js';
 import { ServerAudit } from './server-audit.js';
 import { ServerKeys } from './server-keys.js';
 import type { KeyChange } from './server-keys.js';
@@ -102,6 +104,8 @@ export async function listen(address: string | readonly string[], options: Liste
 export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
   /** Where the messages of every endpoint go; null when each endpoint has its inbox. */
   readonly router: Router | null;
+  /** The requests that wait for an operator; null without a `policy`. */
+  readonly approvals: Approvals | null;
   /** Resolves when the server was closed and its last endpoint is gone. */
   readonly closed: Promise<void>;
   readonly #settings: ServerSettings;
@@ -112,6 +116,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   readonly #handshaking: Unauthenticated;
   readonly #readers = new Set<EndpointReader>();
   readonly #audit: ServerAudit | undefined;
+  readonly #gate: Gate | undefined;
   readonly #keys: ServerKeys;
   readonly #counts = {
     accepted: 0,
@@ -133,6 +138,11 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     this.#native = nativeServer(settings);
     this.router = settings.router;
     this.#audit = settings.audit === undefined ? undefined : new ServerAudit(settings.audit, settings.logger);
+    this.approvals = settings.policy === undefined ? null : new Approvals();
+    this.#gate =
+      settings.policy === undefined || this.approvals === null
+        ? undefined
+        : { policy: settings.policy, approvals: this.approvals };
     this.#keys = new ServerKeys(this.#native, settings.live, {
       changed: (serviceId, change, key) => this.#keyChanged(serviceId, change, key),
       refused: (serviceId, error) => this.#log('error', 'key-refused', error.message, undefined, error, serviceId),
@@ -237,6 +247,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
           settings: this.#settings,
           address: connection.remoteAddress,
           audit: this.#audit?.trail,
+          gate: this.#gate,
           onClosed: () => this.#endpoints.delete(endpoint),
         });
         this.#counts.authenticated += 1;
@@ -312,6 +323,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     this.#readers.clear();
     this.#handshaking.destroy();
     await Promise.all([...this.#endpoints].map((endpoint) => Endpoint.shutDown(endpoint, options)));
+    this.approvals?.close();
     this.#audit?.closed();
     this.#resolveClosed();
   }

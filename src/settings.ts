@@ -26,6 +26,7 @@ import type {
   WaitOptions,
   WaitStrategy,
 } from './options.js';
+import { PolicyEngine } from './policy/policy-engine.js';
 import { Router } from './router.js';
 import { nativeServices } from './services.js';
 import type { LiveService } from './services.js';
@@ -112,6 +113,7 @@ const LISTEN_NAMES = [
   'allowPskOnly',
   'sessionTtl',
   'audit',
+  'policy',
 ];
 const MAC_NAMES = [
   'key',
@@ -166,6 +168,8 @@ export interface ServerSettings extends Settings {
   readonly allowPskOnly: boolean;
   readonly sessionTtl: number;
   readonly audit: AuditSink | undefined;
+  /** Present only with `audit` and a router. */
+  readonly policy: PolicyEngine | undefined;
 }
 
 /** Checks the options of `connect`. */
@@ -224,7 +228,7 @@ export function listenSettings(options: ListenOptions): ServerSettings {
     ),
     allowPskOnly: flag('allowPskOnly', options.allowPskOnly),
     sessionTtl: sessionTtl ?? 0,
-    audit: auditSink(options.audit),
+    ...policySettings(options, router),
   };
 }
 
@@ -266,6 +270,25 @@ export function waitTimeout(options: WaitOptions | undefined, fallback: number):
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
     throw new TypeError(`signal must be an AbortSignal, not ${inspect(options.signal)}`);
   return options.timeout === undefined ? fallback : duration('timeout', options.timeout);
+}
+
+/** Checks a policy, and that it stands in the way of everything: with what is not routed, or not recorded, it would only seem to. */
+function policySettings(
+  { audit, policy }: ListenOptions,
+  router: Router | null,
+): Pick<ServerSettings, 'audit' | 'policy'> {
+  const own = auditSink(audit);
+  if (policy === undefined) return { audit: own, policy };
+  if (!(policy instanceof PolicyEngine))
+    throw new TypeError(`policy must be a PolicyEngine, not ${inspect(policy, { depth: 0 })}`);
+  const sink = own ?? policy.audit;
+  if (sink === undefined)
+    throw new TypeError(
+      'policy needs an audit, because controlled and restricted actions are recorded before they take effect: give `audit: await AuditLogger.open(path)`',
+    );
+  if (router === null)
+    throw new TypeError('policy stands before the handlers of a router, and router is null: leave one of the two out');
+  return { audit: sink, policy };
 }
 
 /** Names the way to what an endpoint made of a connection cannot do. */

@@ -1,0 +1,183 @@
+/** `listen({ policy })`: what stands between a message and its handler. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+
+import { AuditLogger, PolicyEngine, verifyAudit } from '../../src/index.js';
+import type { ListenOptions, PendingApproval } from '../../src/index.js';
+import { readIndependently } from '../helpers/independent-audit.js';
+import { ask, examplePolicy, failure, Notebook, parkedOne, PolicyScene, secret } from '../helpers/policy-scene.js';
+
+const scene = new PolicyScene();
+const LONG = { timeout: 20_000 };
+
+describe('the policy of a server', () => {
+  it('stands before every handler: allowed is done, everything else is not', async () => {
+    // The attacker holds a key with every capability and asks for what no rule allows.
+    const notebook = new Notebook();
+    const server = await scene.serve(notebook);
+    const client = await scene.dial(server);
+    expect(await ask(client, 'ui.click')).toBeUndefined();
+    expect(await ask(client, 'move_left')).toBeUndefined();
+    expect(await ask(client, 'motor.move')).toBeUndefined();
+    expect(await ask(client, 'motor.burn')).toMatchObject({ code: 'EIPC_POLICY', remote: true });
+    expect(await ask(client, 'door.open')).toMatchObject({ code: 'EIPC_POLICY', remote: true });
+    expect(await ask(client, 'ui.click; rm')).toMatchObject({ code: 'EIPC_POLICY' });
+    expect(await ask(client, '', { payload: { tool: 'ui.click' } })).toMatchObject({ code: 'EIPC_POLICY' });
+    expect(await ask(client, '', { payload: Buffer.from('{'), payloadFormat: 'json' })).toMatchObject({
+      code: 'EIPC_POLICY',
+    });
+    expect(await failure(client.request({ type: 'complete', payload: 'x' }))).toMatchObject({
+      code: 'EIPC_UNKNOWN_TYPE',
+    });
+    expect(scene.done).toEqual(['ui.click', 'move_left', 'motor.move']);
+    expect(notebook.decisions()).toEqual([
+      'allow ui.click',
+      'allow move_left',
+      'allow motor.move',
+      'deny motor.burn',
+      'deny door.open',
+      'deny ui.click; rm',
+      'deny intent',
+      'deny intent',
+      'deny ai.complete.send',
+    ]);
+    expect(notebook.of('motor.move')[0]?.result).toBe("controlled, by the rule 'motor.*'");
+    expect(notebook.of('door.open')[0]?.result).toBe('EIPC_POLICY: no rule allows it');
+    expect([...server.endpoints][0]?.stats().denied).toBe(5);
+  });
+
+  it('parks what an operator has to approve, and does it once when one does', async () => {
+    const path = join(scene.folder, 'audit.log');
+    const audit = scene.keep(await AuditLogger.open(path, { key: secret }));
+    const server = await scene.serve(audit, {}, `shm:${join(scene.folder, 'park')}`);
+    const client = await scene.dial(server);
+    const pending: PendingApproval[] = [];
+    const reply = client.request(
+      { type: 'intent', payload: { intent: 'system.reboot', delay: 5 }, priority: 0 },
+      { ...LONG, onPending: (one) => void pending.push(one) },
+    );
+    const request = await parkedOne(server);
+    expect(request).toMatchObject({
+      peer: 'eni.min',
+      action: 'system.reboot',
+      asked: 'system.reboot',
+      description: 'stops the whole machine',
+      payload: '{"intent":"system.reboot","delay":5}',
+      isWhole: true,
+      priority: 0,
+    });
+    await expect.poll(() => pending.length).toBe(1);
+    expect(pending[0]).toMatchObject({ approval: request.id, action: 'system.reboot' });
+    expect(scene.done).toEqual([]);
+    await server.approvals?.approve(request, { by: 'ann' });
+    expect((await reply).payload).toMatchObject({ status: 'ok', done: 1 });
+    expect(scene.done).toEqual(['system.reboot']);
+    await client.close();
+    await server.close();
+    await audit.close();
+    const entries = readIndependently(readFileSync(path, 'latin1'), secret);
+    const about = entries.filter(({ action }) => action === 'system.reboot');
+    expect(about.map(({ decision }) => decision)).toEqual(['confirm', 'allow']);
+    expect(about.map(({ frame }) => frame)).toEqual([request.digest, request.digest]);
+    expect(about[1]?.result).toBe(`the rule 'system.*' asks for an operator; approved by 'ann' as ${request.id}`);
+    expect((await verifyAudit(path, { key: secret })).fault).toBeUndefined();
+  });
+
+  it('denies what an operator denies, and says so', async () => {
+    const notebook = new Notebook();
+    const server = await scene.serve(notebook);
+    const client = await scene.dial(server);
+    const asked = ask(client, 'system.reboot', {}, LONG);
+    const request = await parkedOne(server);
+    await server.approvals?.deny(request, { by: 'ann' });
+    expect(await asked).toMatchObject({ code: 'EIPC_NOT_APPROVED', remote: true });
+    expect(scene.done).toEqual([]);
+    expect(notebook.of('system.reboot').map(({ decision, result }) => [decision, result])).toEqual([
+      ['confirm', expect.stringContaining(request.id) as unknown],
+      ['deny', `EIPC_NOT_APPROVED: denied by 'ann' as ${request.id}`],
+    ]);
+  });
+
+  it('lets a controlled action take effect only when its record is durable', async () => {
+    const notebook = new Notebook();
+    const server = await scene.serve(notebook);
+    const client = await scene.dial(server);
+    await ask(client, 'ui.click');
+    let release: () => void = () => undefined;
+    notebook.gate = new Promise((resolve) => (release = resolve));
+    const asked = ask(client, 'motor.move');
+    await client.ping();
+    expect(scene.done).toEqual(['ui.click']);
+    release();
+    expect(await asked).toBeUndefined();
+    expect(scene.done).toEqual(['ui.click', 'motor.move']);
+  });
+
+  it('keeps the order of messages: a safe one does not overtake a controlled one that is being recorded', async () => {
+    const notebook = new Notebook();
+    const server = await scene.serve(notebook);
+    const client = await scene.dial(server);
+    let release: () => void = () => undefined;
+    notebook.gate = new Promise((resolve) => (release = resolve));
+    const all = ['motor.move', 'ui.click', 'motor.stop', 'motor.burn', 'ui.scroll'].map((action) =>
+      ask(client, action),
+    );
+    const urgent = ask(client, 'ui.stop', { priority: 0 });
+    await urgent;
+    expect(scene.done).toEqual(['ui.stop']);
+    release();
+    await Promise.all(all);
+    expect(scene.done).toEqual(['ui.stop', 'motor.move', 'ui.click', 'motor.stop', 'ui.scroll']);
+  });
+
+  it('denies controlled and restricted actions while the audit cannot be written, and only those', async () => {
+    const notebook = new Notebook();
+    const server = await scene.serve(notebook);
+    const client = await scene.dial(server);
+    notebook.failure = new Error('the disk is full');
+    expect(await ask(client, 'motor.move')).toMatchObject({ code: 'EIPC_AUDIT', remote: true });
+    expect(await ask(client, 'ui.click')).toBeUndefined();
+    const asked = ask(client, 'system.reboot', {}, LONG);
+    const approval = failure(server.approvals?.approve(await parkedOne(server)) ?? Promise.resolve());
+    expect(await approval).toMatchObject({ code: 'EIPC_AUDIT' });
+    expect(await asked).toMatchObject({ code: 'EIPC_AUDIT', remote: true });
+    notebook.failure = undefined;
+    expect(await ask(client, 'motor.move')).toBeUndefined();
+    expect(scene.done).toEqual(['ui.click', 'motor.move']);
+  });
+
+  it('does not stand in the way of what asks for nothing', async () => {
+    const notebook = new Notebook();
+    const server = await scene.serve(notebook, { policy: new PolicyEngine() });
+    const client = await scene.dial(server);
+    await client.send({ type: 'features', payload: new Float32Array(2) });
+    await client.ping();
+    expect(scene.done).toEqual(['features']);
+  });
+
+  it('cannot be set where it would only seem to be in force', async () => {
+    const set = (options: Partial<ListenOptions>): Promise<unknown> => failure(scene.serve(new Notebook(), options));
+    expect(await set({ router: null })).toEqual(
+      expect.objectContaining({ name: 'TypeError', message: expect.stringContaining('router is null') as unknown }),
+    );
+    expect(await set({ audit: undefined } as object)).toMatchObject({
+      name: 'TypeError',
+      message: expect.stringContaining('policy needs an audit') as unknown,
+    });
+    expect(await set({ policy: {} as PolicyEngine })).toMatchObject({ name: 'TypeError' });
+    const recorded = new Notebook();
+    const server = await scene
+      .serve(recorded, { audit: undefined, policy: examplePolicy() } as object)
+      .catch(() => undefined);
+    expect(server).toBeUndefined();
+  });
+
+  it('records in its own audit where the server has none', async () => {
+    const notebook = new Notebook();
+    const policy = new PolicyEngine({ audit: notebook }).addRule({ action: 'motor.*', class: 'controlled' });
+    const server = await scene.serve(notebook, { audit: undefined, policy } as object);
+    expect(await ask(await scene.dial(server), 'motor.move')).toBeUndefined();
+    expect(notebook.decisions()).toEqual(['allow motor.move']);
+  });
+});
