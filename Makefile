@@ -14,6 +14,8 @@ SECONDS ?= 60
 CALLS ?= 100000
 # How often `make audit-kills` tries each step.
 KILLS ?= 100
+# How many requests `make approval-kills` tries.
+RUNS ?= 500
 # Where `make test` also leaves the results of the TypeScript tests, as JSON.
 VITEST_JSON ?=
 
@@ -104,7 +106,10 @@ property: build-ts ## call every export of the addon 100 000 times with anything
 loom: | require-rust ## explore the shared-memory rings in every interleaving (ARGS=waking for a part)
 	scripts/loom.sh --include-ignored $(ARGS)
 
-loom-mutants: | require-rust ## weaken each memory ordering of the rings in turn: some model must fail
+loom-approval-kills: build ## kill a server between an approval and its effect, 500 requests (RUNS=12 for fewer)
+	EIPC_APPROVAL_RUNS=$(RUNS) npx vitest run --project eipc test/process/approval-kill.test.ts
+
+mutants: | require-rust ## weaken each memory ordering of the rings in turn: some model must fail
 	cargo run --quiet --package eipc-mutants -- --orderings $(ARGS)
 
 # 10^6 records in each run of the stress, half of them each way.
@@ -118,6 +123,9 @@ asan: | require-rust ## stress the rings and run the tests of crates/shm under A
 
 audit-kills: build ## kill a process at each step of writing an audit log, a hundred times each (KILLS=5 for fewer)
 	EIPC_AUDIT_KILLS=$(KILLS) npx vitest run --project eipc test/process/audit-kill.test.ts
+
+approval-kills: build ## kill a server between an approval and its effect, 500 requests (RUNS=12 for fewer)
+	EIPC_APPROVAL_RUNS=$(RUNS) npx vitest run --project eipc test/process/approval-kill.test.ts
 
 mutants: | require-rust ## remove each check in turn: some test must fail (ARGS=session/epoch.rs for a part)
 	cargo run --quiet --package eipc-mutants -- $(ARGS)

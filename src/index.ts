@@ -115,6 +115,8 @@ export { ringConnection } from './ring-connection.js';
 export { Router } from './router.js';
 export type { DispatchResult, HandleOptions, Handler, HandlerContext } from './router.js';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './schema.js';
+export { serveApprovals } from './serve-approvals.js';
+export type { ServeApprovalsOptions } from './serve-approvals.js';
 export { listen, Server, ServerEndpoint } from './server.js';
 export type { EndpointStats, PerLane, ServerStats } from './stats.js';
 export type { Suite } from './suites.js';

@@ -5,8 +5,7 @@ import { inspect } from 'node:util';
 
 import { accessSettings } from './access-settings.js';
 import type { AccessSettings } from './access-settings.js';
-import type { AuditSink } from './audit-sink.js';
-import { auditSink, checkNames, checkServiceId, duration, flag, integer, number, oneOf } from './check.js';
+import { checkNames, checkServiceId, duration, flag, integer, number, oneOf } from './check.js';
 import type { Codec } from './codec.js';
 import { jsonCodec } from './codec.js';
 import type { V1Limits } from './limits.js';
@@ -26,7 +25,8 @@ import type {
   WaitOptions,
   WaitStrategy,
 } from './options.js';
-import { PolicyEngine } from './policy/policy-engine.js';
+import { policySettings } from './policy-settings.js';
+import type { PolicySettings } from './policy-settings.js';
 import { Router } from './router.js';
 import { nativeServices } from './services.js';
 import type { LiveService } from './services.js';
@@ -155,7 +155,7 @@ export interface MacSettings extends Settings {
 }
 
 /** What `listen` needs beside the settings of its endpoints. */
-export interface ServerSettings extends Settings {
+export interface ServerSettings extends Settings, PolicySettings {
   readonly serverId: string;
   readonly services: NativeService[];
   readonly live: LiveService[];
@@ -167,9 +167,6 @@ export interface ServerSettings extends Settings {
   readonly maxUnauthenticated: number;
   readonly allowPskOnly: boolean;
   readonly sessionTtl: number;
-  readonly audit: AuditSink | undefined;
-  /** Present only with `audit` and a router. */
-  readonly policy: PolicyEngine | undefined;
 }
 
 /** Checks the options of `connect`. */
@@ -270,25 +267,6 @@ export function waitTimeout(options: WaitOptions | undefined, fallback: number):
   if (options.signal !== undefined && !(options.signal instanceof AbortSignal))
     throw new TypeError(`signal must be an AbortSignal, not ${inspect(options.signal)}`);
   return options.timeout === undefined ? fallback : duration('timeout', options.timeout);
-}
-
-/** Checks a policy, and that it stands in the way of everything: with what is not routed, or not recorded, it would only seem to. */
-function policySettings(
-  { audit, policy }: ListenOptions,
-  router: Router | null,
-): Pick<ServerSettings, 'audit' | 'policy'> {
-  const own = auditSink(audit);
-  if (policy === undefined) return { audit: own, policy };
-  if (!(policy instanceof PolicyEngine))
-    throw new TypeError(`policy must be a PolicyEngine, not ${inspect(policy, { depth: 0 })}`);
-  const sink = own ?? policy.audit;
-  if (sink === undefined)
-    throw new TypeError(
-      'policy needs an audit, because controlled and restricted actions are recorded before they take effect: give `audit: await AuditLogger.open(path)`',
-    );
-  if (router === null)
-    throw new TypeError('policy stands before the handlers of a router, and router is null: leave one of the two out');
-  return { audit: sink, policy };
 }
 
 /** Names the way to what an endpoint made of a connection cannot do. */

@@ -43,7 +43,7 @@ export interface ApprovalRequest {
   readonly requestId: string;
   /** The capability that the peer claims; empty when it claims none. */
   readonly capability: string;
-  /** The payload as text, up to 4 096 characters; `isWhole` says whether that is all of it. */
+  /** The payload as text, up to 1 024 characters; `isWhole` says whether that is all of it. */
   readonly payload: string;
   readonly isWhole: boolean;
   /** Milliseconds that were left for a decision when it was parked. */
@@ -52,7 +52,7 @@ export interface ApprovalRequest {
   readonly parkedAt: number;
 }
 
-/** What became of a request. `void`: nobody decided in time, or its requester is gone. */
+/** What became of a request. `void`: nobody decided in time, its requester is gone, or it was approved and not let through after all. */
 export interface ApprovalEvent {
   readonly type: 'parked' | 'approved' | 'denied' | 'void';
   readonly request: ApprovalRequest;
@@ -143,11 +143,16 @@ export class Approvals implements AsyncIterable<ApprovalEvent> {
   async approve(target: ApprovalTarget, options: DecisionOptions = {}): Promise<void> {
     const by = decider(options);
     const parked = this.#take(target);
-    this.#emit('approved', parked, by, '');
     const { id, digest } = parked.request;
     const approval = new Approval(id, digest, by, parked.end);
     parked.petitioner.approved(approval);
-    await approval.started;
+    try {
+      await approval.started;
+      this.#emit('approved', parked, by, '');
+    } catch (error) {
+      this.#emit('void', parked, by, error instanceof Error ? error.message : String(error));
+      throw error;
+    }
   }
 
   /** Denies a request. Its requester is told. Throws and rejects as `approve` does. */
@@ -157,7 +162,6 @@ export class Approvals implements AsyncIterable<ApprovalEvent> {
     this.#emit('denied', parked, by, '');
     const { id } = parked.request;
     parked.petitioner.refused(makeError('EIPC_NOT_APPROVED', `denied by '${by}' as ${id}`), 'denied');
-    return Promise.resolve();
   }
 
   /** Iterates over what happens from now on; ends when the server has closed. A slow reader misses the oldest events, never what `list()` says. */

@@ -7,7 +7,7 @@ import type { Message } from '../message.js';
 
 const WHOLE = { depth: Infinity, breakLength: Infinity, maxArrayLength: Infinity, maxStringLength: Infinity };
 /** Characters that are shown. */
-const MAX_SHOWN = 4_096;
+const MAX_SHOWN = 1_024;
 
 /** Returns a payload as text, and whether that is all of it. What cannot be decoded is shown as the bytes it is. */
 export function shownPayload(message: Message): readonly [text: string, isWhole: boolean] {

@@ -65,7 +65,15 @@ const LAYERS: Readonly<Record<string, Layer>> = {
   policy: { files: ['policy/*.ts'], imports: ['base', 'node:*', 'yaml'] },
   router: { files: ['router.ts'], imports: ['base', 'node:*'] },
   options: {
-    files: ['access-settings.ts', 'options.ts', 'services.ts', 'settings.ts', 'suites.ts', 'v1-settings.ts'],
+    files: [
+      'access-settings.ts',
+      'options.ts',
+      'policy-settings.ts',
+      'services.ts',
+      'settings.ts',
+      'suites.ts',
+      'v1-settings.ts',
+    ],
     imports: ['base', 'keyring', 'policy', 'router', 'node:*'],
   },
   transport: { files: ['transport/*.ts'], imports: ['native', 'base', 'node:*'] },
@@ -104,6 +112,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'endpoint-reader.ts',
       'heartbeat-sender.ts',
       'mac.ts',
+      'serve-approvals.ts',
       'server.ts',
       'server-audit.ts',
       'server-keys.ts',
@@ -114,7 +123,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'registry.ts',
       'health.ts',
     ],
-    imports: ['native', 'base', 'keyring', 'policy', 'router', 'options', 'transport', 'endpoint', 'node:*'],
+    imports: ['native', 'base', 'keyring', 'policy', 'router', 'options', 'transport', 'endpoint', 'node:*', 'valibot'],
   },
   index: {
     files: ['index.ts'],

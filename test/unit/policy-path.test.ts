@@ -80,7 +80,7 @@ describe('the policy of a server', () => {
     const about = entries.filter(({ action }) => action === 'system.reboot');
     expect(about.map(({ decision }) => decision)).toEqual(['confirm', 'allow']);
     expect(about.map(({ frame }) => frame)).toEqual([request.digest, request.digest]);
-    expect(about[1]?.result).toBe(`the rule 'system.*' asks for an operator; approved by 'ann' as ${request.id}`);
+    expect(about[1]?.['result']).toBe(`the rule 'system.*' asks for an operator; approved by 'ann' as ${request.id}`);
     expect((await verifyAudit(path, { key: secret })).fault).toBeUndefined();
   });
 
