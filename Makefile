@@ -106,10 +106,7 @@ property: build-ts ## call every export of the addon 100 000 times with anything
 loom: | require-rust ## explore the shared-memory rings in every interleaving (ARGS=waking for a part)
 	scripts/loom.sh --include-ignored $(ARGS)
 
-loom-approval-kills: build ## kill a server between an approval and its effect, 500 requests (RUNS=12 for fewer)
-	EIPC_APPROVAL_RUNS=$(RUNS) npx vitest run --project eipc test/process/approval-kill.test.ts
-
-mutants: | require-rust ## weaken each memory ordering of the rings in turn: some model must fail
+loom-mutants: | require-rust ## weaken each memory ordering of the rings in turn: some model must fail
 	cargo run --quiet --package eipc-mutants -- --orderings $(ARGS)
 
 # 10^6 records in each run of the stress, half of them each way.
