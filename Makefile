@@ -100,8 +100,8 @@ hostile: build-ts ## attack the rings, the server and the client as a peer with 
 fuzz: | require-rust ## run the fuzz targets, SECONDS=60 each (ARGS='header stream' for some; ARGS=minimise writes the corpus)
 	scripts/fuzz.sh $(SECONDS) $(ARGS)
 
-property: build-ts ## call every export of the addon 100 000 times with anything, under AddressSanitizer
-	EIPC_PROPERTY_CALLS=$(CALLS) scripts/with-asan-addon.sh npx vitest run test/property
+property: build-ts ## call every export of the addon 100 000 times with anything, under AddressSanitizer; read 60 000 policies
+	EIPC_PROPERTY_CALLS=$(CALLS) EIPC_PROPERTY_POLICIES=20000 scripts/with-asan-addon.sh npx vitest run test/property
 
 loom: | require-rust ## explore the shared-memory rings in every interleaving (ARGS=waking for a part)
 	scripts/loom.sh --include-ignored $(ARGS)

@@ -32,6 +32,10 @@ export function parsePolicy(text: string, name: string): PolicyText {
   return new PolicyReader(text, name).read();
 }
 
+/** Characters of a fault, and those of the file that a terminal would obey or show as something else. */
+const MAX_FAULT = 512;
+const UNSAFE = /[\u0000-\u001f\u007f-\u009f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff\ud800-\udfff]/gu;
+
 /** One reading of one file. */
 class PolicyReader {
   readonly #name: string;
@@ -163,7 +167,8 @@ class PolicyReader {
 
   #fault(offset: number, text: string): EipcError {
     const { line, col } = this.#lines.linePos(offset);
-    return makeError('EIPC_POLICY_FILE', `${this.#name}:${Math.max(1, line)}:${Math.max(1, col)}: ${text}`);
+    const shown = text.slice(0, MAX_FAULT).replace(UNSAFE, (one) => `\\u{${one.codePointAt(0)?.toString(16)}}`);
+    return makeError('EIPC_POLICY_FILE', `${this.#name}:${Math.max(1, line)}:${Math.max(1, col)}: ${shown}`);
   }
 }
 
