@@ -8,12 +8,12 @@ import type { EipcError } from './errors.js';
 import type { Message } from './message.js';
 import { messageDigest } from './message-digest.js';
 import type { Outgoing } from './outgoing.js';
+import type { Approval } from './policy/approval.js';
 import type { Approvals } from './policy/approvals.js';
 import type { PolicyEngine } from './policy/policy-engine.js';
 import type { Judgement } from './policy/rule-set.js';
 import type { Refusal, Route } from './router.js';
 import type { ServedSession } from './served-session.js';
-import type { Turn } from './serving.js';
 
 /** Milliseconds that a request has to leave for a decision: nobody decides faster. */
 const LEAST_TIME = 1_000;
@@ -27,11 +27,11 @@ export interface Gate {
 /** How admission speaks to serving. */
 export interface AdmissionOwner {
   /** A message will not run. `isRecorded`: the audit knows. */
-  refuse(turn: Turn, refusal: Refusal, isRecorded?: boolean): void;
+  refuse(message: Message, refusal: Refusal, isRecorded: boolean): void;
   /** Tells a requester that its request waits. */
   tell(result: Outgoing, request: Message): void;
   /** A message was approved: it goes on its way again. */
-  resume(turn: Turn): void;
+  resume(message: Message, session: ServedSession, approval: Approval): void;
 }
 
 /** The policy in the way of one endpoint's messages. */
@@ -51,14 +51,20 @@ export class Admission {
   /**
    * Decides about a message whose handler could run now. True: let it. False: not now, or not at all, and everybody has been told. A promise:
    * when it resolves; when it rejects, not at all, and its reason is the refusal.
+   *
+   * @param approval - an operator's word, when the message comes for the second time
    */
-  admit(turn: Turn, route: Route): boolean | Promise<void> {
-    const { message, session, approval } = turn;
+  admit(
+    message: Message,
+    session: ServedSession,
+    approval: Approval | undefined,
+    route: Route,
+  ): boolean | Promise<void> {
     const judgement = this.#gate.policy.judgeMessage(message, session.peer.capabilities);
-    if (judgement.verdict === 'deny') return this.#deny(turn, makeError(judgement.code, judgement.reason));
-    if (judgement.verdict === 'confirm' && approval === undefined) return this.#park(turn, judgement);
+    if (judgement.verdict === 'deny') return this.#deny(message, makeError(judgement.code, judgement.reason), approval);
+    if (judgement.verdict === 'confirm' && approval === undefined) return this.#park(message, session, judgement);
     const fault = approval?.redeem(messageDigest(message));
-    if (fault !== undefined) return this.#deny(turn, makeError('EIPC_NOT_APPROVED', fault));
+    if (fault !== undefined) return this.#deny(message, makeError('EIPC_NOT_APPROVED', fault), approval);
     if (!judgement.isRecorded) {
       this.#audit.allowed(message, route);
       return this.#inOrder(message, undefined);
@@ -91,20 +97,20 @@ export class Admission {
     return ready;
   }
 
-  #deny(turn: Turn, error: EipcError): false {
-    this.#owner.refuse(turn, { outcome: 'denied', error });
+  #deny(message: Message, error: EipcError, approval?: Approval): false {
+    approval?.fail(error);
+    this.#owner.refuse(message, { outcome: 'denied', error }, false);
     return false;
   }
 
-  #park(turn: Turn, { rule, reason }: Judgement): false {
-    const { session } = turn;
-    const left = timeLeft(turn.message);
+  #park(received: Message, session: ServedSession, { rule, reason }: Judgement): false {
+    const left = timeLeft(received);
     if (left !== undefined && left < LEAST_TIME) {
       const text = `${reason}, and the request leaves ${Math.max(0, Math.round(left))} ms for a decision: give it a longer timeout`;
-      return this.#deny(turn, makeError('EIPC_NOT_APPROVED', text));
+      return this.#deny(received, makeError('EIPC_NOT_APPROVED', text));
     }
     // It may wait for long: the slab that it came in is not kept for it, nor a payload that somebody else has seen.
-    const message = turn.message.copy();
+    const message = received.copy();
     const { asked, action } = this.#gate.policy.namesOf(message);
     const petition = {
       message,
@@ -117,16 +123,16 @@ export class Admission {
     const parked = this.#gate.approvals.park(petition, {
       approved: (approval) => {
         leave();
-        this.#owner.resume({ message, session, approval });
+        this.#owner.resume(message, session, approval);
       },
       refused: (error, outcome) => {
         leave();
         this.#audit.decided(message, 'deny', `${error.code}: ${error.message}`);
-        this.#owner.refuse({ message, session }, { outcome, error }, true);
+        this.#owner.refuse(message, { outcome, error }, true);
       },
     });
     if (parked === undefined)
-      return this.#deny(turn, makeError('EIPC_BACKPRESSURE', 'as many requests wait for an operator as may'));
+      return this.#deny(received, makeError('EIPC_BACKPRESSURE', 'as many requests wait for an operator as may'));
     const { id, time } = parked.request;
     const leave = (): void => {
       session.parked.delete(parked);

@@ -7,7 +7,8 @@ import { Admission } from './admission.js';
 import type { AdmissionOwner, Gate } from './admission.js';
 import type { DeadlineWheel } from './deadlines.js';
 import type { EndpointAudit } from './endpoint-audit.js';
-import { EipcError, makeError } from './errors.js';
+import { makeError } from './errors.js';
+import type { EipcError } from './errors.js';
 import type { Message, Priority } from './message.js';
 import type { Outgoing } from './outgoing.js';
 import type { Peer } from './peer.js';
@@ -41,18 +42,18 @@ export interface ServingLimits {
   readonly waiting: number;
 }
 
-/** A message on its way to its handler. */
-export interface Turn {
+/** A message that waits for a slot, or for its type's turn. */
+interface Waiting {
   readonly message: Message;
   readonly session: ServedSession;
   /** An operator's word, when it comes for the second time. */
-  readonly approval?: Approval;
+  readonly approval: Approval | undefined;
 }
 
 /** Messages of a type that runs fewer at once than the endpoint does. */
 interface LimitedRoute {
   running: number;
-  readonly waiting: Queue<Turn>;
+  readonly waiting: Queue<Waiting>;
 }
 
 /** The handlers of one endpoint. */
@@ -65,7 +66,7 @@ export class Serving implements AdmissionOwner {
   readonly #audit: EndpointAudit | undefined;
   readonly #admission: Admission | undefined;
   readonly #reserved: number;
-  readonly #backlog = [new Queue<Turn>(), new Queue<Turn>(), new Queue<Turn>(), new Queue<Turn>()] as const;
+  readonly #backlog = [new Queue<Waiting>(), new Queue<Waiting>(), new Queue<Waiting>(), new Queue<Waiting>()] as const;
   /** Messages waiting, by priority: in the backlog, or for their type's turn. */
   readonly #waiting: [number, number, number, number] = [0, 0, 0, 0];
   readonly #limited = new Map<Route, LimitedRoute>();
@@ -118,17 +119,16 @@ export class Serving implements AdmissionOwner {
 
   /** Takes a message: its handler starts now, or when its turn has come. */
   accept(message: Message): void {
-    this.#take({ message, session: this.#session });
+    this.#take(message, this.#session, undefined);
   }
 
   /** Takes a message again that an operator approved. Only for `Admission`. */
-  resume(turn: Turn): void {
-    this.#take(turn);
+  resume(message: Message, session: ServedSession, approval: Approval): void {
+    this.#take(message, session, approval);
   }
 
-  /** Refuses a message. */
-  refuse({ message, approval }: Turn, refusal: Refusal, isRecorded = false): void {
-    approval?.fail(refusal.error);
+  /** Refuses a message. Only for `Admission`. */
+  refuse(message: Message, refusal: Refusal, isRecorded: boolean): void {
     this.#owner.refused(message, refusal, isRecorded);
   }
 
@@ -160,7 +160,7 @@ export class Serving implements AdmissionOwner {
     const discarded = this.waiting;
     this.#discards += 1;
     const over = makeError('EIPC_CLOSED', 'the connection was closed before it was handled');
-    const forget = (queue: Queue<Turn>): void => {
+    const forget = (queue: Queue<Waiting>): void => {
       for (let turn = queue.shift(); turn !== undefined; turn = queue.shift()) turn.approval?.fail(over);
     };
     for (const queue of this.#backlog) forget(queue);
@@ -183,53 +183,63 @@ export class Serving implements AdmissionOwner {
     return this.#running < (lane === 0 ? this.#limits.concurrency : this.#limits.concurrency - this.#reserved);
   }
 
-  #take(turn: Turn): void {
-    const lane = turn.message.priority;
+  #take(message: Message, session: ServedSession, approval: Approval | undefined): void {
+    const lane = message.priority;
     if (this.#backlog[lane].length > 0 || !this.#hasSlot(lane)) {
-      this.#backlog[lane].push(turn);
+      this.#backlog[lane].push({ message, session, approval });
       this.#waiting[lane] += 1;
     } else {
-      this.#begin(turn);
+      this.#begin(message, session, approval);
     }
   }
 
   /** Checks a message whose slot is free, and runs it unless its type has to wait. */
-  #begin(turn: Turn): void {
-    const { message, session } = turn;
+  #begin(message: Message, session: ServedSession, approval: Approval | undefined): void {
     const refusal = this.#router.refusal(message, session.peer);
     const route = this.#router.route(message.type);
     if (refusal !== undefined || route === undefined) {
-      if (refusal !== undefined) this.refuse(turn, refusal);
+      if (refusal !== undefined) this.#refuse(message, refusal, approval);
       return;
     }
     if (route.concurrency >= this.#limits.concurrency) {
-      this.#run(turn, route, undefined);
+      this.#run(message, session, approval, route, undefined);
       return;
     }
     const limited = this.#limitedRoute(route);
     if (limited.running < route.concurrency && limited.waiting.length === 0) {
-      this.#run(turn, route, limited);
+      this.#run(message, session, approval, route, limited);
     } else {
-      limited.waiting.push(turn);
+      limited.waiting.push({ message, session, approval });
       this.#waiting[message.priority] += 1;
     }
+  }
+
+  #refuse(message: Message, refusal: Refusal, approval: Approval | undefined): void {
+    approval?.fail(refusal.error);
+    this.#owner.refused(message, refusal, false);
   }
 
   #limitedRoute(route: Route): LimitedRoute {
     let limited = this.#limited.get(route);
     if (limited === undefined) {
-      limited = { running: 0, waiting: new Queue<Turn>() };
+      limited = { running: 0, waiting: new Queue<Waiting>() };
       this.#limited.set(route, limited);
     }
     return limited;
   }
 
-  #run(turn: Turn, route: Route, limited: LimitedRoute | undefined): void {
-    const { message, session } = turn;
+  /** Starts a handler, or leaves it to the policy when. */
+  #run(
+    message: Message,
+    session: ServedSession,
+    approval: Approval | undefined,
+    route: Route,
+    limited: LimitedRoute | undefined,
+  ): void {
     if (session.ids.size > 0 && session.ids.has(message.requestId)) {
       this.#counters.duplicates += 1;
       const error = makeError('EIPC_DUPLICATE_REQUEST', 'this request id is being served');
-      turn.approval?.fail(error);
+      approval?.fail(error);
       this.#audit?.refused(message, error);
       void this.#sendReply(message, errorReply(message, error, session.peer.protocol));
       return;
@@ -237,14 +247,14 @@ export class Serving implements AdmissionOwner {
     if (this.#admission === undefined) {
       this.#audit?.allowed(message, route);
     } else {
-      const admitted = this.#admission.admit(turn, route);
+      const admitted = this.#admission.admit(message, session, approval, route);
       if (admitted === false) return;
       if (admitted !== true) {
         const context = new RunContext(message, session, this.#watch);
-        void this.#hold(context, limited, this.#runWhen(admitted, turn, context, route));
+        void this.#hold(context, limited, this.#runWhen(admitted, context, approval, route));
         return;
       }
-      turn.approval?.start();
+      approval?.start();
     }
     const context = new RunContext(message, session, this.#watch);
     let result: unknown;
@@ -265,13 +275,19 @@ export class Serving implements AdmissionOwner {
   }
 
   /** Runs a handler when its message is admitted, if it still may then. Never rejects. */
-  async #runWhen(admitted: Promise<void>, turn: Turn, context: RunContext, route: Route): Promise<void> {
-    const { message, session, approval } = turn;
+  async #runWhen(
+    admitted: Promise<void>,
+    context: RunContext,
+    approval: Approval | undefined,
+    route: Route,
+  ): Promise<void> {
+    const { message, session } = context;
     const discards = this.#discards;
     try {
       await admitted;
     } catch (error) {
-      this.refuse(turn, { outcome: 'denied', error: asError(error) });
+      // Admission rejects with nothing else.
+      this.#refuse(message, { outcome: 'denied', error: error as EipcError }, approval);
       return;
     }
     // What was true before the record was written need not be true any more.
@@ -285,7 +301,7 @@ export class Serving implements AdmissionOwner {
     }
     const refusal = this.#router.refusal(message, session.peer);
     if (refusal !== undefined) {
-      this.refuse(turn, refusal);
+      this.#refuse(message, refusal, approval);
       return;
     }
     approval?.start();
@@ -354,13 +370,13 @@ export class Serving implements AdmissionOwner {
   #pump(): void {
     for (const [route, limited] of this.#limited) {
       for (let next = limited.waiting.peek(); next !== undefined; next = limited.waiting.peek()) {
-        const { message, session } = next;
+        const { message, session, approval } = next;
         if (limited.running >= route.concurrency || !this.#hasSlot(message.priority)) break;
         limited.waiting.shift();
         this.#waiting[message.priority] -= 1;
         const refusal = this.#router.refusal(message, session.peer);
-        if (refusal === undefined) this.#run(next, route, limited);
-        else this.refuse(next, refusal);
+        if (refusal === undefined) this.#run(message, session, approval, route, limited);
+        else this.#refuse(message, refusal, approval);
       }
     }
     for (const lane of [0, 1, 2, 3] as const) {
@@ -368,7 +384,7 @@ export class Serving implements AdmissionOwner {
         const next = this.#backlog[lane].shift();
         if (next === undefined) break;
         this.#waiting[lane] -= 1;
-        this.#begin(next);
+        this.#begin(next.message, next.session, next.approval);
       }
     }
   }
@@ -381,8 +397,4 @@ function isThenable(value: unknown): value is PromiseLike<unknown> {
 /** Starts a handler at once; what it throws becomes a rejection. */
 async function invoke({ handler }: Route, context: RunContext): Promise<unknown> {
   return handler(context.message, context.session.peer, context);
-}
-
-function asError(error: unknown): EipcError {
-  return error instanceof EipcError ? error : makeError('EIPC_INTERNAL', String(error));
 }

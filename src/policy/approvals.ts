@@ -16,7 +16,7 @@ import { Approval } from './approval.js';
 import { shownPayload } from './shown-payload.js';
 
 /** Milliseconds in which an operator may decide. */
-export const APPROVAL_TIME = 60_000;
+const APPROVAL_TIME = 60_000;
 /** Requests that wait at most, of all services and of one: who asks too often keeps nobody else from asking. */
 const MAX_PARKED = 64;
 const MAX_OF_SERVICE = 16;

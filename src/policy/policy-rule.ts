@@ -28,11 +28,11 @@ export interface PolicyRule {
 /** A rule with everything filled in. Frozen. */
 export type CheckedRule = PolicyRule & { readonly verdict: PolicyVerdict };
 
-export const CLASSES: readonly PolicyClass[] = ['safe', 'controlled', 'restricted'];
-export const VERDICTS: readonly PolicyVerdict[] = ['allow', 'deny', 'confirm'];
+const CLASSES: readonly PolicyClass[] = ['safe', 'controlled', 'restricted'];
+const VERDICTS: readonly PolicyVerdict[] = ['allow', 'deny', 'confirm'];
 export const RULE_KEYS: readonly string[] = ['action', 'class', 'verdict', 'capability', 'description'];
 /** Characters of an action, or of an alias. */
-export const MAX_NAME = 128;
+const MAX_NAME = 128;
 const MAX_DESCRIPTION = 256;
 const NAME = /^[A-Za-z0-9_-]+(?:[.:][A-Za-z0-9_-]+)*$/;
 const PATTERN = /^(?:\*|[A-Za-z0-9_-]+(?:[.:][A-Za-z0-9_-]+)*(?:[.:]\*)?)$/;

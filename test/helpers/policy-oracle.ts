@@ -56,5 +56,7 @@ function precision(pattern: string): number {
 function isName(name: string): boolean {
   const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-';
   const words = name.split('.').flatMap((part) => part.split(':'));
-  return name.length <= 128 && words.every((word) => word !== '' && [...word].every((one) => letters.includes(one)));
+  return (
+    name.length <= 128 && words.every((word) => word !== '' && Array.from(word).every((one) => letters.includes(one)))
+  );
 }

@@ -33,7 +33,21 @@ rules:
     verdict: confirm
 `;
 /** What has a meaning somewhere in YAML or JSON. */
-const TOKENS = [...'\n\t :-[]{}&*!|>%@`,\'"?#~', '\r\n', '---', '...', '<<', '!!map ', '%YAML 1.1', '\u0000', '\ufeff'];
+const TOKENS = [
+  '\n',
+  '\t',
+  ...' :-[]{}&*!|>%@`,?#~'.split(''),
+  "'",
+  '"',
+  '\r\n',
+  '---',
+  '...',
+  '<<',
+  '!!map ',
+  '%YAML 1.1',
+  '\u0000',
+  '\ufeff',
+];
 TOKENS.push('\u2028', '\ud800', '\u0085', ': ', '- ', 'null', '1e999', '__proto__', 'constructor', 'version', 'rules');
 
 /** Reads a text; undefined when it was refused as it has to be. */

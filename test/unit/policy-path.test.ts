@@ -1,12 +1,13 @@
 /** `listen({ policy })`: what stands between a message and its handler. */
+import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 
-import { AuditLogger, PolicyEngine, verifyAudit } from '../../src/index.js';
+import { AuditLogger, Key, Keyring, PolicyEngine, verifyAudit } from '../../src/index.js';
 import type { ListenOptions, PendingApproval } from '../../src/index.js';
 import { readIndependently } from '../helpers/independent-audit.js';
-import { ask, examplePolicy, failure, Notebook, parkedOne, PolicyScene, secret } from '../helpers/policy-scene.js';
+import { ask, failure, Notebook, parkedOne, PolicyScene, secret } from '../helpers/policy-scene.js';
 
 const scene = new PolicyScene();
 const LONG = { timeout: 20_000 };
@@ -166,11 +167,6 @@ describe('the policy of a server', () => {
       message: expect.stringContaining('policy needs an audit') as unknown,
     });
     expect(await set({ policy: {} as PolicyEngine })).toMatchObject({ name: 'TypeError' });
-    const recorded = new Notebook();
-    const server = await scene
-      .serve(recorded, { audit: undefined, policy: examplePolicy() } as object)
-      .catch(() => undefined);
-    expect(server).toBeUndefined();
   });
 
   it('records in its own audit where the server has none', async () => {
@@ -179,5 +175,56 @@ describe('the policy of a server', () => {
     const server = await scene.serve(notebook, { audit: undefined, policy } as object);
     expect(await ask(await scene.dial(server), 'motor.move')).toBeUndefined();
     expect(notebook.decisions()).toEqual(['allow motor.move']);
+  });
+
+  it('holds in v1 too, whose peers are told by the same message', async () => {
+    const v1 = Key.fromBytes(randomBytes(32), { protocol: 1 });
+    const services = { 'nia.min': { key: v1, capabilities: ['system:restricted'], protocols: [1] as const } };
+    const server = await scene.serve(new Notebook(), { services });
+    const client = await scene.dial(server, { serviceId: 'nia.min', key: v1, protocol: 1 });
+    expect(await ask(client, 'motor.move')).toMatchObject({ code: 'EIPC_CAPABILITY', remote: true });
+    const pending: PendingApproval[] = [];
+    const asked = ask(client, 'system.reboot', {}, { ...LONG, onPending: (one) => void pending.push(one) });
+    const request = await parkedOne(server);
+    await server.approvals?.approve(request);
+    expect(await asked).toBeUndefined();
+    expect(pending).toEqual([{ approval: request.id, action: 'system.reboot', time: 60_000 }]);
+    expect(scene.done).toEqual(['system.reboot']);
+  });
+
+  it('tells a requester that did not ask for it only the end, and one whose callback throws that', async () => {
+    const server = await scene.serve(new Notebook());
+    const client = await scene.dial(server);
+    const asked = ask(client, 'system.reboot', {}, LONG);
+    await server.approvals?.approve(await parkedOne(server));
+    expect(await asked).toBeUndefined();
+    const thrown = new Error('the display is off');
+    const onPending = (): never => {
+      throw thrown;
+    };
+    expect(await ask(client, 'system.reboot', {}, { ...LONG, onPending })).toBe(thrown);
+    expect(() => client.request({ type: 'intent' }, { onPending: 7 as never })).toThrow(TypeError);
+  });
+
+  it('lets nothing run that was admitted for a session whose key is revoked meanwhile', async () => {
+    // The attacker lost its key a moment after it asked.
+    const ring = new Keyring();
+    const { id } = await ring.generate('eni.min');
+    const own = ring.lookup('eni.min');
+    if (own === undefined) throw new Error('there is a key');
+    const notebook = new Notebook();
+    const services = { 'eni.min': { key: ring, capabilities: ['device:write'] } };
+    const server = await scene.serve(notebook, { services });
+    const client = await scene.dial(server, { key: own });
+    let release: () => void = () => undefined;
+    notebook.gate = new Promise((resolve) => (release = resolve));
+    const asked = ask(client, 'motor.move');
+    await client.ping();
+    await ring.revoke('eni.min', id);
+    await asked;
+    release();
+    await expect.poll(() => notebook.of('motor.move').length).toBe(2);
+    expect(notebook.of('motor.move').map(({ decision }) => decision)).toEqual(['allow', 'deny']);
+    expect(scene.done).toEqual([]);
   });
 });

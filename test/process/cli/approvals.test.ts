@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { connect } from '../../../src/index.js';
-import type { ClientEndpoint, EipcError, PendingApproval } from '../../../src/index.js';
+import type { ClientEndpoint, PendingApproval } from '../../../src/index.js';
 import { ask } from '../../helpers/policy-scene.js';
 import { Program, run } from './program.js';
 import type { Ended } from './program.js';
@@ -34,11 +34,24 @@ beforeAll(async () => {
   for (const name of ['ann.key', 'audit.key', 'other.key'])
     writeFileSync(join(cwd, name), randomBytes(32), { mode: 0o600 });
   writeFileSync(join(cwd, 'policy.yaml'), POLICY);
-  const options = ['--policy', 'policy.yaml', '--audit', 'audit.log', '--audit-key', 'audit.key'];
   server = new Program(
     [
-      ...['listen', `shm:${join(cwd, 'eai')}`, '--key', 'eni.key', '--capability', 'ui:control', ...options],
-      ...['--admin', `unix:${join(cwd, 'admin')}`, '--operator', 'ann=ann.key'],
+      'listen',
+      `shm:${join(cwd, 'eai')}`,
+      '--key',
+      'eni.key',
+      '--capability',
+      'ui:control',
+      '--policy',
+      'policy.yaml',
+      '--audit',
+      'audit.log',
+      '--audit-key',
+      'audit.key',
+      '--admin',
+      `unix:${join(cwd, 'admin')}`,
+      '--operator',
+      'ann=ann.key',
     ],
     { cwd },
   );
@@ -68,14 +81,7 @@ describe('the story of two requests', () => {
     expect(await ask(client, 'motor.move')).toMatchObject({ code: 'EIPC_CAPABILITY', remote: true });
     expect(await ask(client, 'door.open')).toMatchObject(DENIED);
     const watch = new Program(
-      [
-        ...['approvals', 'watch', '--admin', `unix:${join(cwd, 'admin')}`],
-        '--service',
-        'ann',
-        '--key',
-        'ann.key',
-        '--json',
-      ],
+      ['approvals', 'watch', '--admin', `unix:${join(cwd, 'admin')}`, '--service', 'ann', '--key', 'ann.key', '--json'],
       { cwd },
     );
 
