@@ -291,8 +291,7 @@ export class Serving implements AdmissionOwner {
       return;
     }
     // What was true before the record was written need not be true any more.
-    const isOver = discards !== this.#discards || session.end?.code === 'EIPC_REVOKED';
-    if (isOver || (approval !== undefined && session.end !== undefined)) {
+    if (discards !== this.#discards || (approval !== undefined && session.end !== undefined)) {
       const error = makeError('EIPC_CLOSED', 'the session ended before the handler was started');
       approval?.fail(error);
       this.#counters.discarded += 1;
