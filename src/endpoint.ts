@@ -6,6 +6,7 @@
  * Connecting and listening are in `client.ts` and `server.ts`.
  */
 import { inspect } from 'node:util';
+import { isMainThread } from 'node:worker_threads';
 
 import { activeSession, identified } from './active-session.js';
 import type { ActiveSession, OpenSession } from './active-session.js';
@@ -19,6 +20,7 @@ import { EndpointNews } from './endpoint-news.js';
 import { makeError } from './errors.js';
 import { Flushes } from './flushes.js';
 import { Heartbeat } from './heartbeat.js';
+import { noMessage } from './inbox.js';
 import { Intake } from './intake.js';
 import type { IntakeOwner } from './intake.js';
 import { SendLanes } from './lanes.js';
@@ -246,6 +248,37 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     return this.#intake.inbox.receive(timeout === 0 ? undefined : timeout, options?.signal);
   }
 
+  /**
+   * Returns the next message of the inbox, highest priority first, and blocks the thread until there is one: for a Worker that does nothing
+   * else, over shared memory. Meanwhile nothing of the thread runs, no timer, no promise, no other connection.
+   *
+   * @param options - `timeout` in milliseconds; without it the wait ends with the connection at the latest
+   * @throws TypeError on the main thread, on another transport than `shm`, when this endpoint has a router or another reader waits;
+   * TimeoutError, ClosedError or PeerDownError
+   */
+  receiveSync(options?: Pick<WaitOptions, 'timeout'>): Message {
+    this.#requireInbox();
+    if (isMainThread)
+      throw new TypeError(
+        'receiveSync() blocks its thread, and this is the main one; call it in a Worker, or receive()',
+      );
+    const timeout = waitTimeout(options, 0);
+    const until = timeout === 0 ? Infinity : performance.now() + timeout;
+    for (;;) {
+      const message = this.#intake.inbox.poll();
+      if (message !== undefined) return message;
+      const left = until - performance.now();
+      if (left <= 0) throw noMessage();
+      if (this.state === 'reconnecting') throw this.#lifecycle.endError();
+      const { link } = this.#session;
+      if (link.block === undefined)
+        throw new TypeError(
+          `receiveSync() works over shm, and this connection is over ${link.transport}; use receive()`,
+        );
+      link.block(left);
+    }
+  }
+
   /** Resolves with 1 … `max` messages of the inbox: waits for the first, then takes what else is there. Rejects as `receive` does. */
   async receiveBatch(max: number, options?: WaitOptions): Promise<Message[]> {
     integer('max', max, 1, MAX_RECEIVE_BATCH);
@@ -426,8 +459,6 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   }
 
   #intakeOwner(gate: Gate | undefined): IntakeOwner {
-    const isClosed = (): boolean => this.#lifecycle.isClosedHere;
-    const isRevoked = (): boolean => this.#lifecycle.isRevoked;
     return {
       identified: (session) => {
         this.#session = identified(this.#session, session, this, this.#isClient);
@@ -439,12 +470,6 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
       wheel: this.#wheel,
       counters: this.#counters,
       requests: this.#requests,
-      get isClosed() {
-        return isClosed();
-      },
-      get isRevoked() {
-        return isRevoked();
-      },
       endError: () => this.#lifecycle.endError('no'),
       reply: (message) => {
         // Handlers that still run while this end drains may answer; a peer that said goodbye reads until ours.

@@ -3,7 +3,7 @@
  * of priority. A full queue stops its lane, so that the sender sees it.
  */
 import type { DeadlineWheel } from './deadlines.js';
-import { Wait } from './deadlines.js';
+import { abortReason, Wait } from './deadlines.js';
 import type { EipcError } from './errors.js';
 import { makeError } from './errors.js';
 import type { Message } from './message.js';
@@ -23,19 +23,42 @@ export interface InboxEnd {
   readonly isAgreed: boolean;
 }
 
-/** Someone who waits for the next message; `undefined` stands for an agreed end. */
-class Receiver extends Wait<Message | undefined> {
-  readonly isIterating: boolean;
-
-  constructor(isIterating: boolean) {
-    super();
-    this.isIterating = isIterating;
-  }
+/** Someone who waits for the next message. */
+abstract class Receiver<T> extends Wait<T> {
+  /** Takes the message. */
+  abstract accept(message: Message): void;
+  /** There will be none. */
+  abstract end(end: InboxEnd): void;
 
   protected override timeoutError(): Error {
-    return makeError('EIPC_TIMEOUT', 'no message came within the time given to receive()');
+    return noMessage();
   }
 }
+
+/** Who called `receive`. */
+class SingleReceiver extends Receiver<Message> {
+  override accept(message: Message): void {
+    this.settle(message);
+  }
+
+  override end({ error }: InboxEnd): void {
+    this.fail(error);
+  }
+}
+
+/** Who iterates. Its promise is the one the loop awaits: another one around it would cost a turn of the microtasks for each message. */
+class IteratingReceiver extends Receiver<IteratorResult<Message, undefined>> {
+  override accept(message: Message): void {
+    this.settle({ done: false, value: message });
+  }
+
+  override end({ error, isAgreed }: InboxEnd): void {
+    if (isAgreed) this.settle(DONE);
+    else this.fail(error);
+  }
+}
+
+const DONE: IteratorResult<Message, undefined> = { done: true, value: undefined };
 
 /** The queues of messages that were delivered and not yet taken. */
 export class Inbox {
@@ -43,7 +66,7 @@ export class Inbox {
   readonly #wheel: DeadlineWheel;
   readonly #limit: number;
   readonly #queues = [new Queue<Message>(), new Queue<Message>(), new Queue<Message>(), new Queue<Message>()] as const;
-  #receiver: Receiver | undefined;
+  #receiver: SingleReceiver | IteratingReceiver | undefined;
   #end: InboxEnd | undefined;
 
   constructor(owner: InboxOwner, wheel: DeadlineWheel, limit: number) {
@@ -69,7 +92,7 @@ export class Inbox {
       this.#queues[message.priority].push(message);
     } else if (this.#owner.mayDeliver(message)) {
       this.#receiver = undefined;
-      receiver.settle(message);
+      receiver.accept(message);
     }
   }
 
@@ -85,22 +108,35 @@ export class Inbox {
   }
 
   /** Resolves with the next message; rejects when there will be none. */
-  async receive(timeout: number | undefined, signal: AbortSignal | undefined): Promise<Message> {
-    signal?.throwIfAborted();
-    const message = this.take() ?? (await this.#wait(false, timeout, signal));
-    if (message === undefined) throw this.#endError();
+  receive(timeout: number | undefined, signal: AbortSignal | undefined): Promise<Message> {
+    if (signal?.aborted === true) return Promise.reject(abortReason(signal));
+    const message = this.take();
+    return message === undefined ? this.#wait(new SingleReceiver(), timeout, signal) : Promise.resolve(message);
+  }
+
+  /**
+   * Returns the next message, or what ends the waiting for it. Whoever blocks the thread calls this after each wait.
+   *
+   * @throws what `receive` rejects with when there will be none; TypeError while another reader waits
+   */
+  poll(): Message | undefined {
+    if (this.#receiver !== undefined && !this.#receiver.isOver) throw anotherReader();
+    const message = this.take();
+    if (message === undefined && this.#end !== undefined) throw this.#end.error;
     return message;
   }
 
   /** Returns an iterator over everything that comes. It ends with an agreed close and throws when the peer died. */
   iterate(): AsyncIterableIterator<Message> {
-    const iterator: AsyncIterableIterator<Message> = {
-      next: async () => {
-        const message = this.take() ?? (await this.#wait(true, undefined, undefined));
-        return message === undefined ? { done: true, value: undefined } : { done: false, value: message };
+    const iterator: AsyncIterableIterator<Message, undefined> = {
+      next: () => {
+        const message = this.take();
+        return message === undefined
+          ? this.#wait(new IteratingReceiver(), undefined, undefined)
+          : Promise.resolve({ done: false, value: message });
       },
       // Leaving the loop ends the iteration, not the endpoint: it may be read on.
-      return: () => Promise.resolve({ done: true, value: undefined }),
+      return: () => Promise.resolve(DONE),
       [Symbol.asyncIterator]: () => iterator,
     };
     return iterator;
@@ -111,29 +147,29 @@ export class Inbox {
     this.#end ??= end;
     const receiver = this.#receiver;
     this.#receiver = undefined;
-    if (receiver === undefined) return;
-    if (receiver.isIterating && end.isAgreed) receiver.settle(undefined);
-    else receiver.fail(end.error);
+    receiver?.end(end);
   }
 
-  #wait(
-    isIterating: boolean,
+  #wait<T, R extends Receiver<T> & (SingleReceiver | IteratingReceiver)>(
+    receiver: R,
     timeout: number | undefined,
     signal: AbortSignal | undefined,
-  ): Promise<Message | undefined> {
-    if (this.#end !== undefined) {
-      return isIterating && this.#end.isAgreed ? Promise.resolve(undefined) : Promise.reject(this.#end.error);
-    }
-    if (this.#receiver !== undefined && !this.#receiver.isOver) {
-      throw new TypeError(
-        'another receive() or iteration of this endpoint is waiting; an endpoint has one reader at a time',
-      );
-    }
-    this.#receiver = new Receiver(isIterating);
-    return this.#receiver.start(this.#wheel, timeout, signal);
+  ): Promise<T> {
+    if (this.#receiver !== undefined && !this.#receiver.isOver) return Promise.reject(anotherReader());
+    const message = receiver.start(this.#wheel, timeout, signal);
+    if (this.#end === undefined) this.#receiver = receiver;
+    else receiver.end(this.#end);
+    return message;
   }
+}
 
-  #endError(): EipcError {
-    return this.#end?.error ?? makeError('EIPC_CLOSED', 'the connection is closed');
-  }
+/** Makes the error of a wait that was too long. */
+export function noMessage(): EipcError {
+  return makeError('EIPC_TIMEOUT', 'no message came within the time given to receive()');
+}
+
+function anotherReader(): TypeError {
+  return new TypeError(
+    'another receive() or iteration of this endpoint is waiting; an endpoint has one reader at a time',
+  );
 }

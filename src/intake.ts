@@ -39,10 +39,6 @@ export interface IntakeOwner {
   readonly requests: Requests;
   /** Who the peer is came to light. Returns the session as it is now. */
   identified(session: SessionInfo): ActiveSession;
-  /** Whether the user closed this endpoint. */
-  readonly isClosed: boolean;
-  /** Whether the peer's key was revoked: nothing of it is handled any more. */
-  readonly isRevoked: boolean;
   /** Sends a reply of ours, waiting for room if it must. */
   reply(message: Outgoing): Promise<void>;
   /** Makes the error for what belongs to a session that is over. */
@@ -61,6 +57,10 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
   readonly inbox: Inbox;
   /** Runs the router, if there is one: then the inbox stays empty. */
   readonly serving: Serving | undefined;
+  /** Whether the user closed this endpoint: no handler begins any more. */
+  isClosed = false;
+  /** Whether the peer's key was revoked: nothing of it is handled any more. */
+  isRevoked = false;
   readonly #owner: IntakeOwner;
   #session: ActiveSession;
   /** Whether the link was told that a lane has no room, and has to hear when it has. */
@@ -116,11 +116,12 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
   deliver(slab: Buffer, descriptors: Uint32Array, count: number): void {
     const { counters } = this.#owner;
     const { origin } = this.#session;
+    const memory = slab.buffer;
     const end = DESCRIPTORS_FROM + count * DESCRIPTOR_WORDS;
     for (let at = DESCRIPTORS_FROM; at < end; at += DESCRIPTOR_WORDS) {
       const kinds = descriptors[at + 1] ?? 0;
       const lengths = descriptors[at + 3] ?? 0;
-      const message = new Message(origin, slab, descriptors, at);
+      const message = new Message(origin, slab, memory, descriptors, at);
       counters.received[((kinds >>> 8) & 3) as Priority] += 1;
       counters.receivedBytes += descriptors[at + 5] ?? 0;
       const idLength = (lengths >>> 8) & 0xff;
@@ -202,10 +203,10 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
   }
 
   #hand(message: Message): void {
-    if (this.#owner.isRevoked) this.#owner.counters.discarded += 1;
-    else if (this.serving === undefined) this.inbox.accept(message);
-    else if (this.#owner.isClosed) this.#owner.counters.discarded += 1;
-    else this.serving.accept(message);
+    const { serving } = this;
+    if (this.isRevoked || (this.isClosed && serving !== undefined)) this.#owner.counters.discarded += 1;
+    else if (serving === undefined) this.inbox.accept(message);
+    else serving.accept(message);
   }
 
   /** A heartbeat that wants a reply is a ping: answered here, so that it measures the way and not the handlers. */

@@ -54,7 +54,6 @@ export class Lifecycle {
   #verdict: CloseReason | undefined;
   #closing: Promise<void> | undefined;
   #isClosedHere = false;
-  #isRevoked = false;
   #idle: { readonly isReached: () => boolean; readonly resolve: () => void } | undefined;
 
   constructor(link: Link) {
@@ -68,16 +67,6 @@ export class Lifecycle {
 
   get state(): EndpointState {
     return this.#state;
-  }
-
-  /** Whether the user of this end closed it. */
-  get isClosedHere(): boolean {
-    return this.#isClosedHere;
-  }
-
-  /** Whether the session's key was revoked. */
-  get isRevoked(): boolean {
-    return this.#isRevoked;
   }
 
   /** Names the parts, which could not be made before this. */
@@ -115,7 +104,7 @@ export class Lifecycle {
     const verdict: CloseReason = { code: 'EIPC_REVOKED', error, undelivered: 0 };
     this.#verdict = verdict;
     this.#reason = verdict;
-    this.#isRevoked = true;
+    this.#parts.intake.isRevoked = true;
     this.#parts.intake.serving?.end(error);
     // Nor what waits for its turn, or for its record in the audit.
     this.#parts.counters.discarded += this.#parts.intake.serving?.discard() ?? 0;
@@ -180,6 +169,7 @@ export class Lifecycle {
   async #close(parts: LifecycleParts, drain: boolean, timeout: number, reason: number): Promise<void> {
     if (this.#state === 'closed') return;
     this.#isClosedHere = this.#state === 'open' || this.#state === 'reconnecting';
+    parts.intake.isClosed = this.#isClosedHere;
     parts.sender.isOpen = false;
     if (this.#state === 'reconnecting') {
       // There is nobody to say goodbye to, and nothing that waiting would bring.

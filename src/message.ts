@@ -104,6 +104,8 @@ const UNDECODED = Symbol('undecoded');
 export class Message<T = unknown> {
   readonly #origin: Origin;
   readonly #slab: Buffer;
+  /** What the slab is a view of: asking for it takes as long as making a view of it. */
+  readonly #memory: ArrayBufferLike;
   readonly #frame: number;
   readonly #kinds: number;
   readonly #meta: number;
@@ -121,9 +123,10 @@ export class Message<T = unknown> {
    *
    * @internal
    */
-  constructor(origin: Origin, slab: Buffer, descriptors: Uint32Array, at: number) {
+  constructor(origin: Origin, slab: Buffer, memory: ArrayBufferLike, descriptors: Uint32Array, at: number) {
     this.#origin = origin;
     this.#slab = slab;
+    this.#memory = memory;
     this.#frame = descriptors[at] ?? 0;
     this.#kinds = descriptors[at + 1] ?? 0;
     this.#meta = descriptors[at + 2] ?? 0;
@@ -193,7 +196,7 @@ export class Message<T = unknown> {
 
   /** The payload as received: a view. Use `copy()` to keep it for long, since it keeps a whole receive slab alive. */
   get bytes(): Uint8Array {
-    return this.#slab.subarray(this.#payload, this.#payload + this.#payloadLength);
+    return new Uint8Array(this.#memory, this.#slab.byteOffset + this.#payload, this.#payloadLength);
   }
 
   /**
@@ -253,7 +256,7 @@ export class Message<T = unknown> {
       this.maxAge,
       this.#sessionIdLength,
     ]);
-    return new Message<T>(this.#origin, own, words, 0);
+    return new Message<T>(this.#origin, own, own.buffer, words, 0);
   }
 
   /** Shows the envelope, and how long the payload is. Text of the peer is escaped by `inspect`. */
@@ -296,12 +299,11 @@ export class Message<T = unknown> {
   }
 }
 
+/** A view where the values are aligned, as they are behind a meta without strings; a copy elsewhere. Every platform here is little-endian. */
 function decodeFloat32(bytes: Uint8Array): Float32Array {
   if (bytes.length % 4 !== 0)
     throw makeError('EIPC_BAD_PAYLOAD', `a float32 payload of ${bytes.length} bytes is not a whole number of values`);
-  // A view needs an offset that is a multiple of four, which frames do not promise; reading value by value also fixes the byte order.
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const values = new Float32Array(bytes.length / 4);
-  for (let index = 0; index < values.length; index += 1) values[index] = view.getFloat32(index * 4, true);
-  return values;
+  const isAligned = bytes.byteOffset % Float32Array.BYTES_PER_ELEMENT === 0;
+  const { buffer, byteOffset } = isAligned ? bytes : Uint8Array.from(bytes);
+  return new Float32Array(buffer, byteOffset, bytes.length / 4);
 }

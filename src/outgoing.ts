@@ -184,10 +184,8 @@ export class RecordWriter {
     if (typeof payload === 'string') {
       payloadLength = buffer.write(payload, metaEnd, 'utf8');
       checkPayloadLength(payloadLength, priority, shape);
-    } else if (payload instanceof Float32Array) {
-      writeFloats(view, metaEnd, payload);
     } else {
-      buffer.set(payload, metaEnd);
+      buffer.set(bytesOf(payload), metaEnd);
     }
     const recordLength = metaEnd - start + payloadLength + tailLength;
     view.setUint32(start + RECORD.length, recordLength, true);
@@ -355,8 +353,11 @@ function marshal(value: unknown, format: number, codec: Codec): Uint8Array | Flo
   }
 }
 
-function writeFloats(view: DataView, at: number, values: Float32Array): void {
-  for (let index = 0; index < values.length; index += 1) view.setFloat32(at + index * 4, values[index] ?? 0, true);
+/** The bytes of a vector as they lie in memory: every platform here is little-endian, as the format is. */
+function bytesOf(payload: Uint8Array | Float32Array): Uint8Array {
+  return payload instanceof Uint8Array
+    ? payload
+    : new Uint8Array(payload.buffer, payload.byteOffset, payload.byteLength);
 }
 
 function checkPriority(priority: Priority): Priority {

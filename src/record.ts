@@ -85,7 +85,7 @@ export function messageOf<T>(record: Buffer, origin: Origin): Message<T> {
     record.readUInt32LE(RECORD.payloadLength),
     record.readUInt32BE(meta + 16),
   ];
-  return new Message<T>(origin, record, new Uint32Array(words), 0);
+  return new Message<T>(origin, record, record.buffer, new Uint32Array(words), 0);
 }
 
 /** Whether records of one shape can go where the other is wanted. */

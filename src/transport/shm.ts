@@ -10,6 +10,8 @@ import type { Credentials, Link, LinkObserver } from './transport.js';
 
 const ALL_LANES = 15;
 const UNLIMITED = 65_536;
+/** Milliseconds that a native wait can be told. */
+const MAX_BLOCK = 0xffff_ffff;
 
 /** What a shared-memory link is made of. */
 export interface ShmOptions {
@@ -57,6 +59,11 @@ export class ShmLink extends SessionLink implements Link {
   }
 
   resume(): void {
+    this.#receive();
+  }
+
+  block(milliseconds: number): void {
+    this.native.block(Math.min(Math.ceil(milliseconds), MAX_BLOCK));
     this.#receive();
   }
 
@@ -114,7 +121,9 @@ export class ShmLink extends SessionLink implements Link {
     // A state that was learned just now opens the lanes for what is left.
     if (!wasOver && this.state >= STATE.closing && !this.isFinished) flags = this.#receiveOnce();
     this.#isReceiving = false;
-    if ((flags & (FLAG.more | FLAG.slab)) === 0) this.followState();
+    // While the session is open there is nothing to follow, and asking would cost as much as a message.
+    const isOpen = this.state === STATE.open && !this.hasClosed;
+    if (!isOpen && (flags & (FLAG.more | FLAG.slab)) === 0) this.followState();
   }
 
   #receiveOnce(): number {

@@ -26,15 +26,18 @@ else await churn();
 async function serve() {
   const services = Object.fromEntries(keys.map((key, n) => [`soak-${n}`, { key, capabilities: [] }]));
   const server = await listen(address, { services, router: null });
-  process.on('message', async () => {
-    while (server.endpoints.size > 0) await new Promise(setImmediate);
-    process.send?.(sample());
-  });
+  process.on('message', () => void tell(server));
   process.send?.('ready');
   for await (const endpoint of server) {
     connections += 1;
     void exchange(endpoint, false);
   }
+}
+
+/** Tells what this process uses once every connection has ended. */
+async function tell(server) {
+  while (server.endpoints.size > 0) await new Promise(setImmediate);
+  process.send?.(sample());
 }
 
 async function churn() {

@@ -34,7 +34,7 @@ describe('sending', () => {
     const bytes = new Uint8Array([1, 2, 3]);
     void client.send({ type: 'features', payload: bytes });
     bytes.fill(0);
-    expect((await server.receive()).payload).toEqual(Buffer.from([1, 2, 3]));
+    expect((await server.receive()).payload).toEqual(new Uint8Array([1, 2, 3]));
   });
 
   it('throws at once for wrong arguments', () => {

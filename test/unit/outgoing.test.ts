@@ -16,7 +16,7 @@ const SHAPE: RecordShape = {
 const ORIGIN = { source: 'me', sessionId: 's', relays: true, codec: jsonCodec, protocol: 2 as const };
 
 function read(writer: RecordWriter, at: number): Message {
-  return new Message(ORIGIN, writer.buffer, new Uint32Array(descriptorOf(writer.buffer, at)), 0);
+  return new Message(ORIGIN, writer.buffer, writer.buffer.buffer, new Uint32Array(descriptorOf(writer.buffer, at)), 0);
 }
 
 describe('the record writer', () => {
@@ -45,7 +45,7 @@ describe('the record writer', () => {
     for (const message of messages) writer.append(message, SHAPE);
     let at = 0;
     for (const [index, message] of messages.entries()) {
-      expect(read(writer, at).bytes, String(index)).toEqual(Buffer.from(message.payload as Uint8Array));
+      expect(read(writer, at).bytes, String(index)).toEqual(message.payload);
       at += writer.buffer.readUInt32LE(at);
     }
     expect(at).toBe(writer.length);

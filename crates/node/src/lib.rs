@@ -32,6 +32,7 @@ mod hot;
 mod inspection;
 mod key;
 mod options;
+mod pause;
 mod poller;
 mod protocol;
 mod replay_window;
@@ -42,6 +43,7 @@ mod shared_plane;
 #[cfg(unix)]
 mod shm_session;
 mod stream_session;
+mod timer;
 #[cfg(unix)]
 mod unix;
 mod v1_options;

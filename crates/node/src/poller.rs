@@ -16,6 +16,7 @@ use napi_derive::napi;
 use crate::callback::Callback;
 use crate::cleanup;
 use crate::event_loop::{EventLoop, LibuvLoop, PlainLoop};
+use crate::pause::{Core, Pauses};
 
 /// How a session waits for its peer (`wait` of the options).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -38,10 +39,10 @@ pub(crate) trait Spinning {
     fn park(&self) -> bool;
     /// How this session waits.
     fn wait(&self) -> Wait;
+    /// Whether it is in the hot set: the poller's own mark.
+    fn hot(&self) -> &Cell<bool>;
 }
 
-/// Pauses between two yields of the core: about a microsecond, so that a peer on the same core gets it soon.
-const PAUSES_PER_YIELD: u32 = 32;
 /// The least a spin lasts.
 const SPIN: Duration = Duration::from_micros(50);
 /// The most it lasts, and the longest wait that is worth one. Two parked peers answer each other in some 100 µs, two spinning ones
@@ -53,6 +54,13 @@ const TURN: Duration = Duration::from_micros(250);
 const SLICE: Duration = Duration::from_micros(20);
 /// Fruitless spins in a row after which spinning stops, until a doorbell shows that a wait was short again.
 const MISSES: u32 = 3;
+
+/// Whether any session of a set polls for ever, and whether any waits adaptively.
+#[derive(Clone, Copy, Default)]
+struct Waits {
+    polling: bool,
+    patient: bool,
+}
 
 /// What the poller did so far.
 #[napi(object)]
@@ -79,6 +87,7 @@ pub(crate) struct PollerInner {
     waiting_since: Cell<Option<Instant>>,
     /// Streams: keep the loop turning until then.
     turning_until: Cell<Option<Instant>>,
+    core: Core,
     spins: Cell<u64>,
     hits: Cell<u64>,
     parks: Cell<u64>,
@@ -93,6 +102,11 @@ pub(crate) trait Closing {
 }
 
 impl PollerInner {
+    /// What is known of the core this thread runs on.
+    pub(crate) const fn core(&self) -> &Core {
+        &self.core
+    }
+
     pub(crate) fn event_loop(&self) -> &dyn EventLoop {
         &*self.event_loop
     }
@@ -105,13 +119,10 @@ impl PollerInner {
     }
 
     /// A session saw or caused traffic: look at it before the next sleep.
-    pub(crate) fn heat(&self, session: &Rc<dyn Spinning>) {
-        {
-            let mut hot = self.hot.borrow_mut();
-            let candidate = Rc::as_ptr(session);
-            if !hot.iter().any(|held| std::ptr::addr_eq(held.as_ptr(), candidate)) {
-                hot.push(Rc::downgrade(session));
-            }
+    pub(crate) fn heat<S: Spinning + 'static>(&self, session: &Rc<S>) {
+        if !session.hot().replace(true) {
+            let session: Weak<S> = Rc::downgrade(session);
+            self.hot.borrow_mut().push(session);
         }
         self.event_loop.look_before_sleep();
     }
@@ -133,23 +144,12 @@ impl PollerInner {
         let interrupted = self.looking_since.take();
         let mut since = interrupted.unwrap_or(begun);
         let mut budget = self.budget();
-        let mut has_polling = false;
-        let mut has_patience = false;
-        let mut round = 0_u32;
+        let mut waits = None;
+        let mut pauses = Pauses::on(&self.core);
         self.spins.set(self.spins.get() + u64::from(interrupted.is_none() && !budget.is_zero()));
-        let mut hot = self.hot_sessions();
-        while !hot.is_empty() {
-            let mut found = false;
-            for session in &hot {
-                has_polling |= session.wait() == Wait::Poll;
-                has_patience |= session.wait() == Wait::Adaptive;
-                if session.look() {
-                    found = true;
-                    session.deliver();
-                }
-            }
-            let now = Instant::now();
-            if found {
+        loop {
+            if self.deliver_what_came() {
+                let now = Instant::now();
                 self.hits.set(self.hits.get() + 1);
                 self.misses.set(0);
                 self.patience.set(self.patience.get().mul_f32(0.9).max(SPIN));
@@ -160,33 +160,62 @@ impl PollerInner {
                 }
                 since = now;
                 budget = self.budget();
-                hot = self.hot_sessions();
+                waits = None;
                 continue;
             }
-            if !has_patience || now.duration_since(since) >= budget {
+            if !waits.get_or_insert_with(|| self.waits()).patient {
                 break;
             }
-            if is_blind && now.duration_since(begun) >= SLICE {
-                self.looking_since.set(Some(since));
-                self.event_loop.look_again();
-                return;
+            if pauses.is_clock_due() {
+                let now = Instant::now();
+                if now.duration_since(since) >= budget {
+                    break;
+                }
+                if is_blind && now.duration_since(begun) >= SLICE {
+                    self.looking_since.set(Some(since));
+                    self.event_loop.look_again();
+                    return;
+                }
             }
-            round = round.wrapping_add(1);
-            if round.is_multiple_of(PAUSES_PER_YIELD) {
-                std::thread::yield_now()
-            } else {
-                std::hint::spin_loop()
-            }
+            pauses.take();
         }
         if !budget.is_zero() {
             self.misses.set(self.misses.get().saturating_add(1));
         }
         self.waiting_since.set(Some(since));
-        self.cool_down(has_polling);
+        self.cool_down(waits.is_some_and(|waits| waits.polling));
     }
 
-    fn hot_sessions(&self) -> Vec<Rc<dyn Spinning>> {
-        self.hot.borrow().iter().filter_map(Weak::upgrade).collect()
+    /// Looks at every hot session once. Delivering runs JavaScript, which may heat others: they are looked at in the same round.
+    fn deliver_what_came(&self) -> bool {
+        let mut found = false;
+        let mut index = 0;
+        while let Some(session) = self.hot_session(index) {
+            if let Some(session) = session.upgrade()
+                && session.look()
+            {
+                found = true;
+                session.deliver();
+            }
+            index += 1;
+        }
+        found
+    }
+
+    fn hot_session(&self, index: usize) -> Option<Weak<dyn Spinning>> {
+        self.hot.borrow().get(index).map(Weak::clone)
+    }
+
+    /// How the hot sessions wait.
+    fn waits(&self) -> Waits {
+        let hot = self.hot.borrow();
+        hot.iter().filter_map(Weak::upgrade).fold(Waits::default(), |waits, session| {
+            let wait = session.wait();
+            Waits {
+                polling: waits.polling | (wait == Wait::Poll),
+                patient: waits.patient | (wait == Wait::Adaptive),
+            }
+        })
     }
 
     /// Nothing came: park every session that may sleep, and let the loop sleep if all do.
@@ -204,6 +233,8 @@ impl PollerInner {
             if session.park() {
                 kept.push(Rc::downgrade(&session));
                 late.push(session);
+            } else {
+                session.hot().set(false);
             }
         }
         self.hot.borrow_mut().append(&mut kept);
@@ -290,6 +321,7 @@ impl Poller {
             looking_since: Cell::new(None),
             waiting_since: Cell::new(None),
             turning_until: Cell::new(None),
+            core: Core::default(),
             spins: Cell::new(0),
             hits: Cell::new(0),
             parks: Cell::new(0),

@@ -7,8 +7,9 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
-use eipc_core::{Code, Error as Fault};
+use eipc_core::{Code, Error as Fault, Time};
 use napi::bindgen_prelude::*;
 use napi::sys;
 use napi_derive::napi;
@@ -24,7 +25,10 @@ use crate::key::NativeKey;
 use crate::options::{self, NativeAddress, NativeClientOptions, SessionInfo};
 use crate::poller::{Closing, Poller, PollerInner, Spinning, Wait};
 use crate::shared_link::SharedLink;
+use crate::timer::Timer;
 use crate::unix::UnixSocket;
+
+mod blocking;
 
 /// `state()`: the last of the four.
 const CLOSED: u32 = 3;
@@ -40,6 +44,8 @@ pub(crate) struct ShmInner {
     wait: Wait,
     /// Whether something changed that JavaScript has not been told in a status word yet.
     has_news: Cell<bool>,
+    is_hot: Cell<bool>,
+    timer: Timer,
     itself: Weak<Self>,
 }
 
@@ -64,6 +70,8 @@ impl ShmInner {
             poller: Rc::clone(poller),
             wait,
             has_news: Cell::new(false),
+            is_hot: Cell::new(false),
+            timer: Timer::new(),
             itself: Weak::clone(itself),
         });
         let weak = Rc::downgrade(&inner);
@@ -94,8 +102,7 @@ impl ShmInner {
         }
         self.settle();
         if let Some(session) = self.itself.upgrade() {
-            let spinning: Rc<dyn Spinning> = session;
-            self.poller.heat(&spinning);
+            self.poller.heat(&session);
         }
         if tells || self.has_news.get() {
             self.callback.call();
@@ -131,7 +138,7 @@ impl ShmInner {
         let mut delivery = Delivery::new(slab, slab_from, words)?;
         let mut space = 0;
         if let Some(link) = self.link.try_borrow_mut().ok()?.as_mut() {
-            link.receive(&mut delivery, lanes, clock::now());
+            link.receive(&mut delivery, lanes, clock::recently());
             space = link.take_space();
         }
         self.settle();
@@ -141,10 +148,9 @@ impl ShmInner {
         if space != 0 {
             delivery.raise(flag::SPACE);
         }
-        let (state, timeout) = (self.state_word(), self.timeout().unwrap_or(u32::MAX));
+        let (state, timeout) = (self.state_word(), self.timer.news(self.deadline()).unwrap_or(u32::MAX));
         if state != CLOSED {
-            let spinning: Rc<dyn Spinning> = Rc::<Self>::clone(self);
-            self.poller.heat(&spinning);
+            self.poller.heat(self);
         }
         if state == CLOSED {
             self.callback.release(); // JavaScript has been told; from now on nothing here keeps it alive
@@ -157,13 +163,12 @@ impl ShmInner {
         let length = arguments.number(1)?;
         let batch = arguments.bytes(0)?.get_mut(..length)?;
         let pushed = match self.link.try_borrow_mut().ok()?.as_mut() {
-            Some(link) => link.push(batch, clock::now()),
+            Some(link) => link.push(batch, clock::recently()),
             None => Err(Fault::from(self.ended.borrow().as_ref().map_or(Code::Closed, Ended::code))),
         };
         match pushed {
             Ok(accepted) => {
-                let spinning: Rc<dyn Spinning> = Rc::<Self>::clone(self);
-                self.poller.heat(&spinning);
+                self.poller.heat(self);
                 Some(i32::try_from(accepted).unwrap_or(i32::MAX))
             }
             Err(error) => {
@@ -177,8 +182,8 @@ impl ShmInner {
         self.link.borrow().as_ref().map_or(CLOSED, SharedLink::state)
     }
 
-    fn timeout(&self) -> Option<u32> {
-        self.link.borrow().as_ref().and_then(|link| link.timeout_ms(clock::now()))
+    fn deadline(&self) -> Option<Time> {
+        self.link.borrow().as_ref().and_then(SharedLink::deadline)
     }
 
     /// Runs `work` on the link if it is still there, then settles.
@@ -205,6 +210,10 @@ impl Spinning for ShmInner {
     fn wait(&self) -> Wait {
         // A session that ended or is not open yet has nothing to poll for.
         if self.state_word() == 1 { self.wait } else { Wait::Park }
+    }
+
+    fn hot(&self) -> &Cell<bool> {
+        &self.is_hot
     }
 }
 
@@ -307,13 +316,19 @@ impl ShmSession {
     #[napi]
     #[must_use]
     pub fn timeout_ms(&self) -> i64 {
-        self.inner.timeout().map_or(-1, i64::from)
+        self.inner.timer.answer(self.inner.deadline()).map_or(-1, i64::from)
     }
 
     /// Tells the session that its time has come.
     #[napi]
     pub fn handle_timeout(&self) {
         self.inner.with(|link| link.handle_timeout(clock::now()));
+    }
+
+    /// Blocks the thread until there is something to receive or to follow, or for so many milliseconds.
+    #[napi]
+    pub fn block(&self, milliseconds: u32) {
+        self.inner.block(Duration::from_millis(milliseconds.into()));
     }
 
     /// Starts the authenticated close; idempotent.

@@ -21,6 +21,7 @@ use crate::hot;
 use crate::key::NativeKey;
 use crate::options::{NativeAddress, NativeClientOptions, SessionInfo};
 use crate::protocol::Protocol;
+use crate::timer::Timer;
 use crate::v1_options::{NativeV1Client, NativeV1Mac};
 
 pub(crate) struct StreamInner {
@@ -30,6 +31,7 @@ pub(crate) struct StreamInner {
     ended: RefCell<Option<Ended>>,
     peer_close: RefCell<Option<CloseFrame>>,
     told_state: Cell<u32>,
+    timer: Timer,
     /// A server's side inside TLS that was not told of its exporter yet: the address, and when it began.
     unbound: RefCell<Option<(NativeAddress, Time)>>,
 }
@@ -44,6 +46,7 @@ impl StreamInner {
             ended: RefCell::new(None),
             peer_close: RefCell::new(None),
             told_state: Cell::new(0),
+            timer: Timer::new(),
             unbound: RefCell::new(None),
         })
     }
@@ -88,7 +91,7 @@ impl StreamInner {
         if self.told_state.replace(state) != state {
             delivery.raise(flag::STATE);
         }
-        let timeout = self.timeout().unwrap_or(u32::MAX);
+        let timeout = self.timer.news(self.deadline()).unwrap_or(u32::MAX);
         Some(delivery.finish(offered - input.len(), state, timeout, 0))
     }
 
@@ -103,6 +106,7 @@ impl StreamInner {
         if self.unbound.borrow().is_some() {
             return Err(Fault::new(Code::Internal, "bytes of a TLS connection that was not bound"));
         }
+        let now = clock::now();
         loop {
             if !delivery.has_words() {
                 delivery.raise(flag::MORE);
@@ -117,7 +121,6 @@ impl StreamInner {
                 }
                 Deframed::Frame(length) => length,
             };
-            let now = clock::now();
             let has_said_goodbye = connection.state() == State::Closing && self.peer_close.borrow().is_none();
             if let Some(close) = connection.receive(delivery, length, &self.random, now)? {
                 *self.peer_close.borrow_mut() = Some(close);
@@ -148,14 +151,8 @@ impl StreamInner {
         }
     }
 
-    fn timeout(&self) -> Option<u32> {
-        if self.ended.borrow().is_some() {
-            return None;
-        }
-        self.connection
-            .borrow()
-            .poll_deadline()
-            .map(|deadline| clock::milliseconds_between(clock::now(), deadline))
+    fn deadline(&self) -> Option<Time> {
+        if self.ended.borrow().is_some() { None } else { self.connection.borrow().poll_deadline() }
     }
 
     /// Runs `work` on the connection; what fails ends the session.
@@ -275,7 +272,7 @@ impl StreamSession {
     #[napi]
     #[must_use]
     pub fn timeout_ms(&self) -> i64 {
-        self.inner.timeout().map_or(-1, i64::from)
+        self.inner.timer.answer(self.inner.deadline()).map_or(-1, i64::from)
     }
 
     /// Tells the session that its time has come.

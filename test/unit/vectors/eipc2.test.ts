@@ -111,7 +111,7 @@ function checkOpened(plane: NativePlane, frame: VectorFrame): void {
   expect(plane.calls().open(bytes, slab, words), frame.label).toBe(1);
   const plain = frame.meta_hex + frame.payload_hex;
   expect(slab.toString('hex', 40, 40 + plain.length / 2), frame.label).toBe(plain);
-  const message = new Message(ORIGIN, slab, words, DESCRIPTORS_FROM);
+  const message = new Message(ORIGIN, slab, slab.buffer, words, DESCRIPTORS_FROM);
   const { priority, payloadFormat, source, requestId, capability, route, timestamp, maxAge } = message;
   const fields = { priority, payloadFormat, source, requestId, capability, route, timestamp, maxAge };
   expect(fields, frame.label).toEqual(fieldsOf(frame));

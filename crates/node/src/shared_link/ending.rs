@@ -59,15 +59,14 @@ impl SharedLink {
         }
     }
 
-    /// Milliseconds until `handle_timeout` is due.
-    pub(crate) fn timeout_ms(&self, now: Time) -> Option<u32> {
+    /// When `handle_timeout` is due.
+    pub(crate) fn deadline(&self) -> Option<Time> {
         if let Some(parting) = &self.parting {
-            return Some(clock::milliseconds_between(now, parting.until));
+            return Some(parting.until);
         }
         let heartbeats = self.heartbeating().map(SharedPlane::deadline);
         let in_use_by = self.plane.is_none().then_some(self.in_use_by);
-        let deadline = [self.connection.poll_deadline(), heartbeats, in_use_by].into_iter().flatten().min();
-        deadline.map(|deadline| clock::milliseconds_between(now, deadline))
+        [self.connection.poll_deadline(), heartbeats, in_use_by].into_iter().flatten().min()
     }
 
     /// The rings, while this side may still send through them.
