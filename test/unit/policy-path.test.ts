@@ -206,6 +206,21 @@ describe('the policy of a server', () => {
     expect(() => client.request({ type: 'intent' }, { onPending: 7 as never })).toThrow(TypeError);
   });
 
+  it('lets nothing run that became too old while it was recorded', async () => {
+    const notebook = new Notebook();
+    const server = await scene.serve(notebook);
+    const client = await scene.dial(server);
+    let release: () => void = () => undefined;
+    notebook.gate = new Promise((resolve) => (release = resolve));
+    expect(await ask(client, 'motor.move', {}, { timeout: 200 })).toMatchObject({ code: 'EIPC_TIMEOUT' });
+    const timedOut = Date.now();
+    await expect.poll(() => Date.now(), { interval: 1 }).toBeGreaterThan(timedOut + 1);
+    release();
+    await expect.poll(() => notebook.of('motor.move').length).toBe(2);
+    expect(notebook.of('motor.move')[1]?.result).toMatch(/^EIPC_STALE: /);
+    expect(scene.done).toEqual([]);
+  });
+
   it('lets nothing run that was admitted for a session whose key is revoked meanwhile', async () => {
     // The attacker lost its key a moment after it asked.
     const ring = new Keyring();
