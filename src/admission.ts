@@ -73,6 +73,13 @@ export class Admission {
     return this.#inOrder(message, this.#audit.permit(message, `${judgement.reason}${how}`));
   }
 
+  /** Says why a message that was admitted may not run any more; undefined when it may. Rights and rules change while records are written. */
+  objection(message: Message, session: ServedSession, approval: Approval | undefined): Refusal | undefined {
+    const { verdict, code, reason } = this.#gate.policy.judgeMessage(message, session.peer.capabilities);
+    const isAllowed = verdict === 'allow' || (verdict === 'confirm' && approval !== undefined);
+    return isAllowed ? undefined : { outcome: 'denied', error: makeError(code, `${reason}, since a moment ago`) };
+  }
+
   /** Takes away what waits for an operator: its session is over. */
   withdraw(session: ServedSession, reason: EipcError): void {
     for (const parked of session.parked)
@@ -104,6 +111,12 @@ export class Admission {
   }
 
   #park(received: Message, session: ServedSession, { rule, reason }: Judgement): false {
+    // What waited for a slot may be handled after its session; nobody is asked for a requester that is gone.
+    if (session.end !== undefined)
+      return this.#deny(
+        received,
+        makeError('EIPC_NOT_APPROVED', `${reason}, and the session of its requester is over`),
+      );
     const left = timeLeft(received);
     if (left !== undefined && left < LEAST_TIME) {
       const text = `${reason}, and the request leaves ${Math.max(0, Math.round(left))} ms for a decision: give it a longer timeout`;

@@ -298,7 +298,8 @@ export class Serving implements AdmissionOwner {
       this.#audit?.decided(message, 'deny', `${error.code}: ${error.message}`);
       return;
     }
-    const refusal = this.#router.refusal(message, session.peer);
+    const refusal =
+      this.#admission?.objection(message, session, approval) ?? this.#router.refusal(message, session.peer);
     if (refusal !== undefined) {
       this.#refuse(message, refusal, approval);
       return;

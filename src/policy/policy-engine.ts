@@ -69,6 +69,7 @@ export class PolicyEngine {
   readonly audit: AuditSink | undefined;
   readonly #defaultDeny: boolean;
   #set: RuleSet;
+  #reloading: Promise<void> = Promise.resolve();
 
   /**
    * Makes a policy without rules: it denies everything.
@@ -116,6 +117,13 @@ export class PolicyEngine {
   async reload(): Promise<void> {
     const { path } = this;
     if (path === undefined) throw new TypeError('this policy was made by the program and has no file to be read again');
+    // One after the other, so that what was written last is what is in force.
+    const turn = this.#reloading.then(() => this.#reload(path));
+    this.#reloading = turn.catch(() => undefined);
+    await turn;
+  }
+
+  async #reload(path: string): Promise<void> {
     let read;
     try {
       read = await readPolicy(path);

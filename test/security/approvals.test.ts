@@ -191,6 +191,26 @@ describe('an approval', () => {
 });
 
 describe('a request that waits for an operator', () => {
+  it('is not shown to one when its session ended while it waited for its turn', async () => {
+    const notebook = new Notebook();
+    const server = await scene.serve(notebook);
+    let finish: () => void = () => undefined;
+    server.router?.handle('tool_request', { concurrency: 1 }, () => new Promise<void>((resolve) => (finish = resolve)));
+    const client = await scene.dial(server);
+    await client.send({ type: 'tool_request', payload: { tool: 'ui.paint' } });
+    await client.send({ type: 'tool_request', payload: { tool: 'system.reboot' } });
+    await client.ping();
+    const closed = client.close();
+    await expect.poll(() => client.state).not.toBe('open');
+    const endpoint = [...server.endpoints][0];
+    await expect.poll(() => endpoint?.state).not.toBe('open');
+    await closed;
+    finish();
+    await endpoint?.closed;
+    expect(server.approvals?.list()).toEqual([]);
+    expect(notebook.of('system.reboot').map(({ decision }) => decision)).toEqual(['deny']);
+  });
+
   it('is refused at once when it leaves no time for a decision', async () => {
     const { server, client } = await open();
     expect(await ask(client, 'system.reboot', {}, { timeout: 900 })).toMatchObject({

@@ -7,7 +7,7 @@ import { describe, expect, it } from 'vitest';
 import { AuditLogger, Key, Keyring, PolicyEngine, verifyAudit } from '../../src/index.js';
 import type { ListenOptions, PendingApproval } from '../../src/index.js';
 import { readIndependently } from '../helpers/independent-audit.js';
-import { ask, failure, Notebook, parkedOne, PolicyScene, secret } from '../helpers/policy-scene.js';
+import { ask, examplePolicy, failure, Notebook, parkedOne, PolicyScene, secret } from '../helpers/policy-scene.js';
 
 const scene = new PolicyScene();
 const LONG = { timeout: 20_000 };
@@ -204,6 +204,22 @@ describe('the policy of a server', () => {
     };
     expect(await ask(client, 'system.reboot', {}, { ...LONG, onPending })).toBe(thrown);
     expect(() => client.request({ type: 'intent' }, { onPending: 7 as never })).toThrow(TypeError);
+  });
+
+  it('lets nothing run that the policy denies by the time it is recorded', async () => {
+    const notebook = new Notebook();
+    const policy = examplePolicy();
+    const server = await scene.serve(notebook, { policy });
+    const client = await scene.dial(server);
+    let release: () => void = () => undefined;
+    notebook.gate = new Promise((resolve) => (release = resolve));
+    const asked = ask(client, 'motor.move');
+    await client.ping();
+    policy.removeRule('motor.*');
+    policy.addRule({ action: 'motor.move', class: 'restricted' });
+    release();
+    expect(await asked).toMatchObject({ code: 'EIPC_POLICY', remote: true });
+    expect(scene.done).toEqual([]);
   });
 
   it('lets nothing run that became too old while it was recorded', async () => {
