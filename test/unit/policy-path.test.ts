@@ -6,6 +6,7 @@ import { describe, expect, it } from 'vitest';
 
 import { AuditLogger, Key, Keyring, PolicyEngine, verifyAudit } from '../../src/index.js';
 import type { ListenOptions, PendingApproval } from '../../src/index.js';
+import { failing } from '../helpers/audit-scene.js';
 import { readIndependently } from '../helpers/independent-audit.js';
 import { ask, examplePolicy, failure, Notebook, parkedOne, PolicyScene, secret } from '../helpers/policy-scene.js';
 
@@ -146,6 +147,29 @@ describe('the policy of a server', () => {
     notebook.failure = undefined;
     expect(await ask(client, 'motor.move')).toBeUndefined();
     expect(scene.done).toEqual(['ui.click', 'motor.move']);
+  });
+
+  it('denies controlled actions while the disk is full, and goes on when it is not', async () => {
+    const path = join(scene.folder, 'full.log');
+    const audit = scene.keep(await AuditLogger.open(path, { key: secret }));
+    const server = await scene.serve(audit);
+    const client = await scene.dial(server);
+    expect(await ask(client, 'motor.move')).toBeUndefined();
+    const work = await failing('write');
+    try {
+      expect(await ask(client, 'motor.turn')).toMatchObject({ code: 'EIPC_AUDIT', remote: true });
+      expect(await ask(client, 'ui.click')).toBeUndefined();
+    } finally {
+      work();
+    }
+    expect(await ask(client, 'motor.move')).toBeUndefined();
+    expect(scene.done).toEqual(['motor.move', 'ui.click', 'motor.move']);
+    expect(server.stats().auditFailures).toBeGreaterThan(0);
+    await client.close();
+    await server.close();
+    await audit.close();
+    expect(readFileSync(path, 'latin1')).toContain('entries were refused: ');
+    expect((await verifyAudit(path, { key: secret })).fault).toBeUndefined();
   });
 
   it('does not stand in the way of what asks for nothing', async () => {
