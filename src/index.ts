@@ -98,6 +98,7 @@ export type {
   ServerMacOptions,
   ServiceOptions,
   V1Options,
+  VectorOptions,
   WaitOptions,
   WaitStrategy,
 } from './options.js';

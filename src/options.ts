@@ -45,6 +45,12 @@ export interface PendingApproval {
   readonly time: number;
 }
 
+/** Options of `sendVectors`. */
+export interface VectorOptions extends WaitOptions {
+  /** Default 2. */
+  readonly priority?: Priority;
+}
+
 /** Options of `close`. */
 export interface CloseOptions {
   /** Also wait for sends that wait, running handlers and pending requests. Default false: what was accepted is sent, nothing else is waited for. */

@@ -95,6 +95,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'lanes.ts',
       'lifecycle.ts',
       'peer.ts',
+      'receivers.ts',
       'reconnect.ts',
       'request.ts',
       'sender.ts',
