@@ -14,6 +14,8 @@ SECONDS ?= 60
 CALLS ?= 100000
 # How often `make audit-kills` tries each step.
 KILLS ?= 100
+# How many requests `make approval-kills` tries.
+RUNS ?= 500
 # Where `make test` also leaves the results of the TypeScript tests, as JSON.
 VITEST_JSON ?=
 
@@ -98,8 +100,8 @@ hostile: build-ts ## attack the rings, the server and the client as a peer with 
 fuzz: | require-rust ## run the fuzz targets, SECONDS=60 each (ARGS='header stream' for some; ARGS=minimise writes the corpus)
 	scripts/fuzz.sh $(SECONDS) $(ARGS)
 
-property: build-ts ## call every export of the addon 100 000 times with anything, under AddressSanitizer
-	EIPC_PROPERTY_CALLS=$(CALLS) scripts/with-asan-addon.sh npx vitest run test/property
+property: build-ts ## call every export of the addon 100 000 times with anything, under AddressSanitizer; read 60 000 policies
+	EIPC_PROPERTY_CALLS=$(CALLS) EIPC_PROPERTY_POLICIES=20000 scripts/with-asan-addon.sh npx vitest run test/property
 
 instructions: | require-rust ## count the instructions of a message with valgrind, and compare with what is committed
 	scripts/instructions.sh check
@@ -124,6 +126,9 @@ asan: | require-rust ## stress the rings and run the tests of crates/shm under A
 
 audit-kills: build ## kill a process at each step of writing an audit log, a hundred times each (KILLS=5 for fewer)
 	EIPC_AUDIT_KILLS=$(KILLS) npx vitest run --project eipc test/process/audit-kill.test.ts
+
+approval-kills: build ## kill a server between an approval and its effect, 500 requests (RUNS=12 for fewer)
+	EIPC_APPROVAL_RUNS=$(RUNS) npx vitest run --project eipc test/process/approval-kill.test.ts
 
 mutants: | require-rust ## remove each check in turn: some test must fail (ARGS=session/epoch.rs for a part)
 	cargo run --quiet --package eipc-mutants -- $(ARGS)

@@ -1,9 +1,9 @@
 /**
  * How a server and its endpoints record what they decide: without waiting, without failing, and within bounds that no stranger can push.
- * What has to be durable before it takes effect is the policy's, which awaits its sink itself.
+ * Except for what has to be durable before it takes effect, for which policy waits.
  */
 import type { AuditEntry, AuditSink } from './audit-sink.js';
-import { EipcError } from './errors.js';
+import { EipcError, makeError } from './errors.js';
 import type { LogRecord } from './options.js';
 
 /** Refusals that are recorded one by one, at once and each second in the long run; the others are counted in the next record. */
@@ -33,6 +33,17 @@ export class AuditTrail {
       this.#sink.log(entry).then(this.#recorded, this.#failed);
     } catch (error) {
       this.#failed(error);
+    }
+  }
+
+  /** Records an entry; resolves when it is durable, and rejects with `EIPC_AUDIT` when it cannot be. */
+  async logDurably(entry: AuditEntry): Promise<void> {
+    try {
+      await this.#sink.log(entry);
+      this.#recorded();
+    } catch (cause) {
+      this.#failed(cause);
+      throw makeError('EIPC_AUDIT', 'it could not be recorded, so it is denied', { cause });
     }
   }
 

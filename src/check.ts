@@ -11,9 +11,6 @@ const SERVICE_ID = /^[a-z0-9._-]{1,64}$/;
 const CAPABILITY = /^[\x21-\x7e]{1,255}$/;
 const NOT_IN_V1_ID = /[\u0000-\u001f\u007f]|\p{Surrogate}/u;
 
-/** Options that the design has and this build has not: refused, since ignoring one could leave somebody unprotected. */
-const LATER_NAMES = new Set(['policy', 'schema']);
-
 /** Checks a whole number. */
 export function integer(name: string, value: number, least: number, most: number): number {
   if (typeof value !== 'number') throw new TypeError(`${name} must be a number, not ${inspect(value)}`);
@@ -46,7 +43,6 @@ export function checkNames(options: object, names: readonly string[], where: str
     throw new TypeError(`${where} needs an options object, not ${inspect(options)}`);
   for (const [name, value] of Object.entries(options)) {
     if (names.includes(name) || value === undefined) continue;
-    if (LATER_NAMES.has(name)) throw later(name, value);
     throw new TypeError(`${where} has no option '${name}'; its options are ${names.join(', ')}`);
   }
 }
@@ -90,11 +86,4 @@ export function auditSink(sink: AuditSink | undefined): AuditSink | undefined {
 export function oneOf<T extends string>(name: string, value: T, values: readonly T[]): T {
   if (values.includes(value)) return value;
   throw new RangeError(`${name} is ${inspect(value)}; it must be one of ${values.join(', ')}`);
-}
-
-/** Makes the error for something that the design has and this build has not. */
-function later(name: string, value: unknown): RangeError {
-  return new RangeError(
-    `the option ${name}: ${inspect(value, { depth: 0 })} is not available yet in this build; leave it out`,
-  );
 }

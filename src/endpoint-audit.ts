@@ -30,6 +30,16 @@ export class EndpointAudit {
     if (isDecision(message, route)) this.#trail.log(this.#entry(message, 'allow', ''));
   }
 
+  /** A message may take effect as soon as this is durable: resolves then, rejects with `EIPC_AUDIT` when it cannot be recorded. */
+  permit(message: Message, why: string): Promise<void> {
+    return this.#trail.logDurably(this.#entry(message, 'allow', why));
+  }
+
+  /** Something was decided about a message that may have waited for it. */
+  decided(message: Message, decision: AuditDecision, why: string): void {
+    this.#trail.log(this.#entry(message, decision, why));
+  }
+
   /** A message was refused. */
   refused(message: Message, error: EipcError): void {
     this.#refusals.log(() => this.#entry(message, 'deny', `${error.code}: ${error.message}`));

@@ -4,8 +4,10 @@
  */
 import type { CloseReason } from './close-reason.js';
 import type { Endpoint } from './endpoint.js';
-import { EndpointEvents, publish } from './endpoint-events.js';
+import { publish } from './endpoint-events.js';
+import type { EndpointEvent } from './endpoint-events.js';
 import type { EipcError } from './errors.js';
+import { EventStream } from './event-stream.js';
 import type { Message, Priority } from './message.js';
 import type { LogRecord } from './options.js';
 import type { Settings } from './settings.js';
@@ -13,14 +15,14 @@ import type { Counters } from './stats.js';
 
 /** The news of one endpoint. */
 export class EndpointNews {
-  readonly events: EndpointEvents;
+  readonly events: EventStream<EndpointEvent>;
   readonly #endpoint: Endpoint;
   readonly #logger: Settings['logger'];
 
   constructor(endpoint: Endpoint, { logger }: Settings, counters: Counters) {
     this.#endpoint = endpoint;
     this.#logger = logger;
-    this.events = new EndpointEvents(() => {
+    this.events = new EventStream(() => {
       counters.eventsMissed += 1;
     });
   }

@@ -1,6 +1,6 @@
 /** Iterating over the endpoints of a server as they authenticate. */
 import { Queue } from './queue.js';
-import type { ServerEndpoint } from './server.js';
+import type { ServerEndpoint } from './server-endpoint.js';
 
 /** One iteration over new endpoints. Holds only open ones, so that the connection limit bounds it. */
 export class EndpointReader implements AsyncIterableIterator<ServerEndpoint> {

@@ -10,6 +10,7 @@ import { isMainThread } from 'node:worker_threads';
 
 import { activeSession, identified } from './active-session.js';
 import type { ActiveSession, OpenSession } from './active-session.js';
+import type { Gate } from './admission.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { CloseReason } from './close-reason.js';
 import { abortReason, DeadlineWheel } from './deadlines.js';
@@ -56,6 +57,8 @@ export interface EndpointSetup extends OpenSession {
   readonly reconnect?: { readonly settings: ReconnectSettings; readonly dial: Dial } | undefined;
   /** Where a server records what becomes of messages and of the session. */
   readonly audit?: AuditTrail | undefined;
+  /** What stands between messages and their handlers; needs `audit`. */
+  readonly gate?: Gate | undefined;
   /** Called once, when everything is over. */
   readonly onClosed: (reason: CloseReason) => void;
 }
@@ -121,7 +124,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
       this.#lifecycle.endError(delivered),
     );
     this.#requests = new Requests(letter, this.#wheel, () => this.#lifecycle.checkIdle());
-    this.#intake = new Intake(this.#intakeOwner(), this.#session);
+    this.#intake = new Intake(this.#intakeOwner(setup.gate), this.#session);
     this.#flushes = new Flushes(this.#wheel, {
       flushLink: () => this.#session.link.flush(),
       isHeld: () => this.state === 'reconnecting' || (this.#lanes.kept > 0 && this.state !== 'closed'),
@@ -245,7 +248,10 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     }
     if (signal?.aborted === true) return Promise.reject(abortReason(signal));
     if (!this.#sender.isOpen) return Promise.reject(this.#lifecycle.endError('no'));
-    return this.#sender.request(message, this.#requests, { timeout, signal }) as Promise<Message<T>>;
+    const onPending = options?.onPending;
+    if (onPending !== undefined && typeof onPending !== 'function')
+      throw new TypeError(`onPending must be a function, not ${inspect(onPending)}`);
+    return this.#sender.request(message, this.#requests, { timeout, signal, onPending }) as Promise<Message<T>>;
   }
 
   /**
@@ -492,7 +498,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     };
   }
 
-  #intakeOwner(): IntakeOwner {
+  #intakeOwner(gate: Gate | undefined): IntakeOwner {
     return {
       identified: (session) => {
         this.#session = identified(this.#session, session, this, this.#isClient);
@@ -500,6 +506,7 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
       },
       settings: this.#settings,
       audit: this.#audit,
+      gate,
       wheel: this.#wheel,
       counters: this.#counters,
       requests: this.#requests,

@@ -88,12 +88,21 @@ export interface PolicyResultEvent {
   /** The action that was judged. */
   action?: string;
   reason?: string;
+  /** Nothing is decided yet: an operator has to. The request goes on waiting. */
+  pending?: boolean;
+  /** The name of the request at the operator's; only while it is pending. */
+  approval?: string;
+  /** Milliseconds that the operator has; only while it is pending. */
+  expires_ms?: number;
 }
 export const PolicyResultEvent: EventType<PolicyResultEvent> = eventType('PolicyResultEvent', 'policy_result', {
   request_id: text,
   allowed: v.boolean(),
   action: v.exactOptional(text),
   reason: v.exactOptional(text),
+  pending: v.exactOptional(v.boolean()),
+  approval: v.exactOptional(text),
+  expires_ms: v.exactOptional(notNegative),
 });
 
 /** A sign of life: payload of `heartbeat`. */

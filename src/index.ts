@@ -96,6 +96,7 @@ export type {
   LogRecord,
   MacOptions,
   OnFull,
+  PendingApproval,
   ReconnectPolicy,
   RequestOptions,
   ServerMacOptions,
@@ -107,6 +108,11 @@ export type {
 } from './options.js';
 export type { Outgoing } from './outgoing.js';
 export type { Peer } from './peer.js';
+export { Approvals } from './policy/approvals.js';
+export type { ApprovalEvent, ApprovalRequest, ApprovalTarget, DecisionOptions } from './policy/approvals.js';
+export { PolicyEngine } from './policy/policy-engine.js';
+export type { PolicyDecision, PolicyEngineOptions, PolicyLoadOptions } from './policy/policy-engine.js';
+export type { CheckedRule, PolicyClass, PolicyRule, PolicyVerdict } from './policy/policy-rule.js';
 export { ReplayTracker } from './replay-tracker.js';
 export { RingBuffer } from './ring-buffer.js';
 export type { RingBufferOptions } from './ring-buffer.js';
@@ -114,7 +120,10 @@ export { ringConnection } from './ring-connection.js';
 export { Router } from './router.js';
 export type { DispatchResult, HandleOptions, Handler, HandlerContext } from './router.js';
 export type { SchemaIssue, SchemaResult, StandardSchema } from './schema.js';
-export { listen, Server, ServerEndpoint } from './server.js';
+export { serveApprovals } from './serve-approvals.js';
+export type { ServeApprovalsOptions } from './serve-approvals.js';
+export { listen, Server } from './server.js';
+export { ServerEndpoint } from './server-endpoint.js';
 export type { SessionEntry } from './server-sessions.js';
 export type { EndpointStats, PerLane, ServerStats } from './stats.js';
 export type { Suite } from './suites.js';

@@ -3,6 +3,7 @@
  * the link how much more is welcome, which is how a slow reader becomes visible to the sender.
  */
 import type { ActiveSession } from './active-session.js';
+import type { Gate } from './admission.js';
 import { makeError } from './errors.js';
 import type { EipcError } from './errors.js';
 import type { DeadlineWheel } from './deadlines.js';
@@ -31,6 +32,8 @@ export interface IntakeOwner {
   readonly settings: Settings;
   /** Absent where nothing is recorded. */
   readonly audit: EndpointAudit | undefined;
+  /** Absent where there is no policy. */
+  readonly gate: Gate | undefined;
   readonly wheel: DeadlineWheel;
   readonly counters: Counters;
   readonly requests: Requests;
@@ -66,11 +69,11 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
   constructor(owner: IntakeOwner, session: ActiveSession) {
     this.#owner = owner;
     this.#session = session;
-    const { settings, wheel, counters, audit } = owner;
+    const { settings, wheel, counters, audit, gate } = owner;
     this.inbox = new Inbox(this, wheel, settings.inboxLimit);
     if (settings.router !== null) {
       const limits = { concurrency: settings.concurrency, waiting: settings.inboxLimit };
-      this.serving = new Serving(settings.router, this, session.peer, wheel, counters, limits, audit);
+      this.serving = new Serving(settings.router, this, session.peer, wheel, counters, limits, audit, gate);
     }
   }
 
@@ -180,9 +183,9 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
     return this.#owner.reply(reply);
   }
 
-  refused(message: Message, refusal: Refusal): void {
+  refused(message: Message, refusal: Refusal, isRecorded = false): void {
     const { counters, audit } = this.#owner;
-    audit?.refused(message, refusal.error);
+    if (!isRecorded) audit?.refused(message, refusal.error);
     switch (refusal.outcome) {
       case 'unknown':
         counters.unhandled += 1;

@@ -106,6 +106,8 @@ export class Lifecycle {
     this.#reason = verdict;
     this.#parts.intake.isRevoked = true;
     this.#parts.intake.serving?.end(error);
+    // Nor what waits for its turn, or for its record in the audit.
+    this.#parts.counters.discarded += this.#parts.intake.serving?.discard() ?? 0;
     // Whoever is closing already is not waited for any longer.
     if (this.#closing !== undefined) this.#link.destroy();
     await this.close(false, REVOKE_TIMEOUT, CLOSE_REASON.revoked);

@@ -8,6 +8,7 @@ import type { EipcError } from './errors.js';
 import type { Key } from './key.js';
 import type { Keyring } from './keyring/keyring.js';
 import type { Priority } from './message.js';
+import type { PolicyEngine } from './policy/policy-engine.js';
 import type { Router } from './router.js';
 import type { Suite } from './suites.js';
 import type { TlsOptions } from './tls-options.js';
@@ -26,7 +27,23 @@ export interface WaitOptions {
 }
 
 /** Options of `request` and `ping`. */
-export type RequestOptions = WaitOptions;
+export interface RequestOptions extends WaitOptions {
+  /**
+   * Called when the peer says that an operator has to approve this request first. The request goes on waiting, within its time-out, which is
+   * the time that the operator has. What this throws rejects the request.
+   */
+  readonly onPending?: (pending: PendingApproval) => void;
+}
+
+/** What a peer says of a request that waits for an operator. */
+export interface PendingApproval {
+  /** The name of the request at the operator's. Text of the peer. */
+  readonly approval: string;
+  /** The action that is to be approved. Text of the peer. */
+  readonly action: string;
+  /** Milliseconds that the operator has. */
+  readonly time: number;
+}
 
 /** Options of `sendVectors`. */
 export interface VectorOptions extends WaitOptions {
@@ -213,6 +230,11 @@ export interface ListenOptions extends CommonOptions {
    * nowhere; the `logger` and the counters tell.
    */
   readonly audit?: AuditSink;
+  /**
+   * What peers may do, before every handler (docs/policy.md): `await PolicyEngine.load(path)`. Needs an `audit`, its own or the policy's, and a
+   * router. Requests for which it wants an operator wait in `server.approvals`. Default: what the handlers allow.
+   */
+  readonly policy?: PolicyEngine;
 }
 
 /** Options of an endpoint that is made of a connection: v1 without a handshake. */

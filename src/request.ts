@@ -9,6 +9,7 @@ import { errorFromReply, makeError } from './errors.js';
 import type { SendWait } from './lanes.js';
 import type { Message, MessageType } from './message.js';
 import { messageTypeToByte } from './message.js';
+import type { RequestOptions } from './options.js';
 
 const ACK = messageTypeToByte('ack');
 const POLICY_RESULT = messageTypeToByte('policy_result');
@@ -22,6 +23,13 @@ const LETTER_Z = 0x7a;
 const MAX_DIGITS = 11;
 /** Longest text of a peer that goes into an error. */
 const MAX_PEER_TEXT = 256;
+
+type OnPending = NonNullable<RequestOptions['onPending']>;
+
+/** How a request waits. */
+export interface RequestWait extends SendWait {
+  readonly onPending: OnPending | undefined;
+}
 
 /** What an incoming message with a request id turned out to be. */
 export type ReplyVerdict = 'settled' | 'late' | 'not-a-reply';
@@ -65,14 +73,17 @@ export class IssuedId {
 export class PendingRequest extends Wait<Message> {
   readonly number: number;
   readonly type: MessageType;
+  /** Called when it waits for an operator. */
+  readonly onPending: OnPending | undefined;
   /** Whether its record was taken by the transport, so that it may have been delivered. */
   isSent = false;
   readonly #requests: Requests;
 
-  constructor(number: number, type: MessageType, requests: Requests) {
+  constructor(number: number, type: MessageType, onPending: OnPending | undefined, requests: Requests) {
     super();
     this.number = number;
     this.type = type;
+    this.onPending = onPending;
     this.#requests = requests;
   }
 
@@ -121,8 +132,11 @@ export class Requests {
   }
 
   /** Waits for the reply to the id that was issued last. */
-  wait(type: MessageType, { timeout, signal }: SendWait): { pending: PendingRequest; reply: Promise<Message> } {
-    const pending = new PendingRequest(this.#issued, type, this);
+  wait(
+    type: MessageType,
+    { timeout, signal, onPending }: RequestWait,
+  ): { pending: PendingRequest; reply: Promise<Message> } {
+    const pending = new PendingRequest(this.#issued, type, onPending, this);
     this.#pending.set(this.#issued, pending);
     return { pending, reply: pending.start(this.#wheel, timeout, signal) };
   }
@@ -183,6 +197,7 @@ export class Requests {
 }
 
 function settlePending(pending: PendingRequest, message: Message, typeByte: number): void {
+  if (typeByte === POLICY_RESULT && isStillPending(pending, message)) return;
   if (typeByte !== ACK || (message.payloadFormat !== 'json' && message.payloadFormat !== 'msgpack')) {
     pending.settle(message);
     return;
@@ -202,4 +217,22 @@ function settlePending(pending: PendingRequest, message: Message, typeByte: numb
     return;
   }
   pending.settle(message);
+}
+
+/** Tells whether a result of the policy only says that the request waits for an operator, and passes that on. */
+function isStillPending(pending: PendingRequest, message: Message): boolean {
+  try {
+    const { payload } = message;
+    if (typeof payload !== 'object' || payload === null || !('pending' in payload) || payload.pending !== true)
+      return false;
+    const { approval, action, expires_ms: time } = payload as Partial<Record<string, unknown>>;
+    pending.onPending?.({
+      approval: typeof approval === 'string' ? approval.slice(0, MAX_PEER_TEXT) : '',
+      action: typeof action === 'string' ? action.slice(0, MAX_PEER_TEXT) : '',
+      time: typeof time === 'number' ? time : 0,
+    });
+  } catch (error) {
+    pending.fail(error);
+  }
+  return true;
 }

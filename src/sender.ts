@@ -13,7 +13,7 @@ import type { Settings } from './settings.js';
 import { borrowBatchWriter, RECORD, returnBatchWriter, scratch } from './outgoing.js';
 import type { Outgoing, RecordShape, RecordWriter } from './outgoing.js';
 import { laneOf } from './record.js';
-import type { Requests } from './request.js';
+import type { Requests, RequestWait } from './request.js';
 import type { Counters } from './stats.js';
 
 /** Bytes of records pushed at once by `sendBatch`: fewer records than may wait in a lane. */
@@ -84,7 +84,7 @@ export class Sender {
   }
 
   /** Sends a request under a new id and resolves with its reply. */
-  request(message: Outgoing, requests: Requests, wait: SendWait): Promise<Message> {
+  request(message: Outgoing, requests: Requests, wait: RequestWait): Promise<Message> {
     requests.issue();
     const lane = scratch.writeOne(message, this.#shape, requests.id, Math.ceil(wait.timeout));
     // Pending before it is pushed: over a fast link the reply can be there before push returns.

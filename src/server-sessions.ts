@@ -10,7 +10,7 @@ import type { Key } from './key.js';
 import type { NativeServer } from './native.js';
 import type { Grants } from './rights.js';
 import type { RightChange, ServerAudit } from './server-audit.js';
-import type { ServerEndpoint } from './server.js';
+import type { ServerEndpoint } from './server-endpoint.js';
 import type { Suite } from './suites.js';
 import type { PeerTransport } from './transport/transport.js';
 

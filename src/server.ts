@@ -1,18 +1,19 @@
 /**
  * `listen`: accepts connections within bounds, has each prove who it is, and keeps the endpoints of those that did.
  */
-import { Endpoint, Opened } from './endpoint.js';
-import type { EndpointSetup } from './endpoint.js';
+import type { Gate } from './admission.js';
+import { Endpoint } from './endpoint.js';
 import { EndpointReader } from './endpoint-reader.js';
 import { EipcError, errorFromValue, nativeError } from './errors.js';
 import type { Key } from './key.js';
-import { macSetup } from './mac.js';
 import { NativeServer } from './native.js';
 import type { NativeAddress } from './native.js';
-import type { CloseOptions, ListenOptions, LogRecord, ServerMacOptions } from './options.js';
+import type { CloseOptions, ListenOptions, LogRecord } from './options.js';
 import { listenSettings } from './settings.js';
 import type { ServerSettings } from './settings.js';
+import { Approvals } from './policy/approvals.js';
 import { ServerAudit } from './server-audit.js';
+import { ServerEndpoint } from './server-endpoint.js';
 import { ServerKeys } from './server-keys.js';
 import type { KeyChange } from './server-keys.js';
 import { ServerSessions } from './server-sessions.js';
@@ -26,7 +27,6 @@ import { tlsServerSettings, tlsSettings } from './tls-options.js';
 import { checkAccess, isRefusedUser } from './transport/access.js';
 import { parseAddress, requireSupported } from './transport/address.js';
 import type { Address } from './transport/address.js';
-import type { Connection } from './transport/connection.js';
 import { checkTransportOptions, openAcceptor, startServerLink } from './transport/open.js';
 import type { Acceptor, RawConnection } from './transport/open.js';
 import { CLOSE_REASON } from './transport/transport.js';
@@ -34,36 +34,6 @@ import type { Link } from './transport/transport.js';
 import { Unauthenticated } from './unauthenticated.js';
 import type { Crowding } from './unauthenticated.js';
 import { checkV1Address } from './v1-settings.js';
-
-/** The server's end of a connection. `listen` makes it for every protocol; by itself it is one of v1 without a handshake. */
-export class ServerEndpoint extends Endpoint {
-  readonly role = 'server';
-
-  /**
-   * Makes the server's end of a v1 session without a handshake over a connection, which it then owns. Both ends are open at once: the key
-   * is the whole proof, and nothing separates this session from earlier ones under the same key.
-   *
-   * @param connection - of a transport (`await transport.accept()`) or of the user's own making
-   * @throws TypeError or RangeError for a wrong argument
-   *
-   * @example
-   * const transport = unix();
-   * await transport.listen('unix:/run/eai.sock');
-   * const endpoint = new ServerEndpoint(await transport.accept(), { key, capabilities: ['ui:control'] });
-   */
-  constructor(connection: Connection | Opened, options?: ServerMacOptions) {
-    super(macSetup(connection, options, 'server'), 's');
-  }
-
-  /**
-   * Makes the server's end of a session that is open.
-   *
-   * @internal
-   */
-  static of(setup: EndpointSetup): ServerEndpoint {
-    return new ServerEndpoint(new Opened(setup));
-  }
-}
 
 /**
  * Listens on one address or several and resolves when all are bound.
@@ -104,6 +74,8 @@ export async function listen(address: string | readonly string[], options: Liste
 export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>, AsyncDisposable {
   /** Where the messages of every endpoint go; null when each endpoint has its inbox. */
   readonly router: Router | null;
+  /** The requests that wait for an operator; null without a `policy`. */
+  readonly approvals: Approvals | null;
   /** Resolves when the server was closed and its last endpoint is gone. */
   readonly closed: Promise<void>;
   readonly #settings: ServerSettings;
@@ -114,6 +86,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   readonly #handshaking: Unauthenticated;
   readonly #readers = new Set<EndpointReader>();
   readonly #audit: ServerAudit | undefined;
+  readonly #gate: Gate | undefined;
   readonly #keys: ServerKeys;
   readonly #sessions: ServerSessions;
   readonly #counts = {
@@ -143,6 +116,11 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
       audit: this.#audit,
       log: (event, text, serviceId) => this.#log('info', event, text, undefined, undefined, serviceId),
     });
+    this.approvals = settings.policy === undefined ? null : new Approvals();
+    this.#gate =
+      settings.policy === undefined || this.approvals === null
+        ? undefined
+        : { policy: settings.policy, approvals: this.approvals };
     this.#keys = new ServerKeys(this.#native, settings.live, settings.grants, {
       changed: (serviceId, change, key) => this.#keyChanged(serviceId, change, key),
       refused: (serviceId, error) => this.#log('error', 'key-refused', error.message, undefined, error, serviceId),
@@ -286,6 +264,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
           address: connection.remoteAddress,
           audit: this.#audit?.trail,
           grants: this.#settings.grants,
+          gate: this.#gate,
           onClosed: () => this.#endpoints.delete(endpoint),
         });
         this.#counts.authenticated += 1;
@@ -362,6 +341,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
     this.#readers.clear();
     this.#handshaking.destroy();
     await Promise.all([...this.#endpoints].map((endpoint) => Endpoint.shutDown(endpoint, options)));
+    this.approvals?.close();
     this.#audit?.closed();
     this.#resolveClosed();
   }

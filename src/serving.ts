@@ -3,18 +3,21 @@
  * replies go. Messages whose turn has not come wait here, within bounds; a lane with messages waiting is not drained, so that the sender
  * sees it.
  */
-import { Deadline } from './deadlines.js';
+import { Admission } from './admission.js';
+import type { AdmissionOwner, Gate } from './admission.js';
 import type { DeadlineWheel } from './deadlines.js';
-import { makeError } from './errors.js';
 import type { EndpointAudit } from './endpoint-audit.js';
+import { makeError } from './errors.js';
 import type { EipcError } from './errors.js';
 import type { Message, Priority } from './message.js';
 import type { Outgoing } from './outgoing.js';
 import type { Peer } from './peer.js';
 import { ACCEPTED } from './lanes.js';
+import type { Approval } from './policy/approval.js';
 import { Queue } from './queue.js';
 import { errorReply, replyOf } from './router.js';
-import type { HandlerContext, Refusal, Route, Router } from './router.js';
+import type { Refusal, Route, Router } from './router.js';
+import { RunContext, ServedSession } from './served-session.js';
 import type { Counters } from './stats.js';
 
 /** One slot in so many is kept for priority 0: 8 of 64. */
@@ -24,8 +27,8 @@ const RESERVED_SHARE = 8;
 export interface ServingOwner {
   /** Sends the reply to a request; the shared resolved promise when it did not have to wait. */
   reply(reply: Outgoing, request: Message): Promise<void>;
-  /** A message was refused. */
-  refused(message: Message, refusal: Refusal): void;
+  /** A message was refused. `isRecorded`: the audit knows already. */
+  refused(message: Message, refusal: Refusal, isRecorded: boolean): void;
   /** A handler failed, or its reply could not be sent. */
   failed(message: Message, error: unknown): void;
   /** A slot came free. */
@@ -39,25 +42,12 @@ export interface ServingLimits {
   readonly waiting: number;
 }
 
-/** The handlers of one session: their peer, and what ends with it. */
-class ServedSession {
-  /** In v1 without a handshake its first message says who it is, so that another takes its place here. */
-  peer: Peer;
-  /** Contexts whose signal somebody asked for. */
-  readonly watched = new Set<RunContext>();
-  /** Ids of requests whose handler has not ended. The ids of another session are another matter. */
-  readonly ids = new Set<string>();
-  end: EipcError | undefined;
-
-  constructor(peer: Peer) {
-    this.peer = peer;
-  }
-}
-
 /** A message that waits for a slot, or for its type's turn. */
 interface Waiting {
   readonly message: Message;
   readonly session: ServedSession;
+  /** An operator's word, when it comes for the second time. */
+  readonly approval: Approval | undefined;
 }
 
 /** Messages of a type that runs fewer at once than the endpoint does. */
@@ -66,45 +56,15 @@ interface LimitedRoute {
   readonly waiting: Queue<Waiting>;
 }
 
-/** The context of one run; the signal exists only if the handler asks. */
-class RunContext extends Deadline implements HandlerContext {
-  readonly message: Message;
-  readonly session: ServedSession;
-  readonly #serving: Serving;
-  #controller: AbortController | undefined;
-
-  constructor(serving: Serving, message: Message, session: ServedSession) {
-    super();
-    this.message = message;
-    this.session = session;
-    this.#serving = serving;
-  }
-
-  get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      this.#serving.watch(this);
-    }
-    return this.#controller.signal;
-  }
-
-  override expire(): void {
-    this.abort(makeError('EIPC_TIMEOUT', 'the deadline of this request has passed'));
-  }
-
-  abort(reason: EipcError): void {
-    this.#controller?.abort(reason);
-  }
-}
-
 /** The handlers of one endpoint. */
-export class Serving {
+export class Serving implements AdmissionOwner {
   readonly #router: Router;
   readonly #owner: ServingOwner;
   readonly #wheel: DeadlineWheel;
   readonly #counters: Counters;
   readonly #limits: ServingLimits;
   readonly #audit: EndpointAudit | undefined;
+  readonly #admission: Admission | undefined;
   readonly #reserved: number;
   readonly #backlog = [new Queue<Waiting>(), new Queue<Waiting>(), new Queue<Waiting>(), new Queue<Waiting>()] as const;
   /** Messages waiting, by priority: in the backlog, or for their type's turn. */
@@ -112,6 +72,8 @@ export class Serving {
   readonly #limited = new Map<Route, LimitedRoute>();
   #session: ServedSession;
   #running = 0;
+  /** How often everything that waited was forgotten. */
+  #discards = 0;
 
   constructor(
     router: Router,
@@ -121,6 +83,7 @@ export class Serving {
     counters: Counters,
     limits: ServingLimits,
     audit?: EndpointAudit,
+    gate?: Gate,
   ) {
     this.#router = router;
     this.#session = new ServedSession(peer);
@@ -129,6 +92,8 @@ export class Serving {
     this.#counters = counters;
     this.#limits = limits;
     this.#audit = audit;
+    // A policy without a place for its records is refused where it is set (settings.ts).
+    if (gate !== undefined && audit !== undefined) this.#admission = new Admission(gate, audit, this);
     this.#reserved = Math.floor(limits.concurrency / RESERVED_SHARE);
   }
 
@@ -154,20 +119,30 @@ export class Serving {
 
   /** Takes a message: its handler starts now, or when its turn has come. */
   accept(message: Message): void {
-    const lane = message.priority;
-    if (this.#backlog[lane].length > 0 || !this.#hasSlot(lane)) {
-      this.#backlog[lane].push({ message, session: this.#session });
-      this.#waiting[lane] += 1;
-    } else {
-      this.#begin(message, this.#session);
-    }
+    this.#take(message, this.#session, undefined);
   }
 
-  /** Ends the session for the handlers that run: their signals abort. What waits is still handled. */
+  /** Takes a message again that an operator approved. Only for `Admission`. */
+  resume(message: Message, session: ServedSession, approval: Approval): void {
+    this.#take(message, session, approval);
+  }
+
+  /** Refuses a message. Only for `Admission`. */
+  refuse(message: Message, refusal: Refusal, isRecorded: boolean): void {
+    this.#owner.refused(message, refusal, isRecorded);
+  }
+
+  /** Tells a requester that its request waits for an operator. Only for `Admission`. */
+  tell(result: Outgoing, request: Message): void {
+    if (request.requestId !== '') void this.#sendReply(request, result);
+  }
+
+  /** Ends the session for the handlers that run: their signals abort. What waits is still handled, except for an operator. */
   end(reason: EipcError): void {
     const session = this.#session;
     session.end ??= reason;
     for (const context of session.watched) context.abort(reason);
+    this.#admission?.withdraw(session, reason);
   }
 
   /** Goes on in a new session. Handlers of the old one keep their slots until they end. */
@@ -183,44 +158,65 @@ export class Serving {
   /** Forgets what waits. Returns how many messages that were. */
   discard(): number {
     const discarded = this.waiting;
-    for (const queue of this.#backlog) while (queue.shift() !== undefined);
-    for (const { waiting } of this.#limited.values()) while (waiting.shift() !== undefined);
+    this.#discards += 1;
+    const over = makeError('EIPC_CLOSED', 'the connection was closed before it was handled');
+    const forget = (queue: Queue<Waiting>): void => {
+      for (let turn = queue.shift(); turn !== undefined; turn = queue.shift()) turn.approval?.fail(over);
+    };
+    for (const queue of this.#backlog) forget(queue);
+    for (const { waiting } of this.#limited.values()) forget(waiting);
     this.#waiting.fill(0);
+    this.#admission?.withdraw(this.#session, over);
     return discarded;
   }
 
-  /** Has a context's signal abort at the request's deadline and at the end of the connection. Only for `RunContext`. */
-  watch(context: RunContext): void {
+  /** Has a context's signal abort at the request's deadline and at the end of the connection. */
+  readonly #watch = (context: RunContext): void => {
     const { message, session } = context;
     session.watched.add(context);
     if (session.end !== undefined) context.abort(session.end);
     else if (message.maxAge !== 0)
       this.#wheel.add(context, Math.max(0, message.sentAt() + message.maxAge - Date.now()));
-  }
+  };
 
   #hasSlot(lane: Priority): boolean {
     return this.#running < (lane === 0 ? this.#limits.concurrency : this.#limits.concurrency - this.#reserved);
   }
 
+  #take(message: Message, session: ServedSession, approval: Approval | undefined): void {
+    const lane = message.priority;
+    if (this.#backlog[lane].length > 0 || !this.#hasSlot(lane)) {
+      this.#backlog[lane].push({ message, session, approval });
+      this.#waiting[lane] += 1;
+    } else {
+      this.#begin(message, session, approval);
+    }
+  }
+
   /** Checks a message whose slot is free, and runs it unless its type has to wait. */
-  #begin(message: Message, session: ServedSession): void {
+  #begin(message: Message, session: ServedSession, approval: Approval | undefined): void {
     const refusal = this.#router.refusal(message, session.peer);
     const route = this.#router.route(message.type);
     if (refusal !== undefined || route === undefined) {
-      if (refusal !== undefined) this.#owner.refused(message, refusal);
+      if (refusal !== undefined) this.#refuse(message, refusal, approval);
       return;
     }
     if (route.concurrency >= this.#limits.concurrency) {
-      this.#run(message, session, route, undefined);
+      this.#run(message, session, approval, route, undefined);
       return;
     }
     const limited = this.#limitedRoute(route);
     if (limited.running < route.concurrency && limited.waiting.length === 0) {
-      this.#run(message, session, route, limited);
+      this.#run(message, session, approval, route, limited);
     } else {
-      limited.waiting.push({ message, session });
+      limited.waiting.push({ message, session, approval });
       this.#waiting[message.priority] += 1;
     }
+  }
+
+  #refuse(message: Message, refusal: Refusal, approval: Approval | undefined): void {
+    approval?.fail(refusal.error);
+    this.#owner.refused(message, refusal, false);
   }
 
   #limitedRoute(route: Route): LimitedRoute {
@@ -232,16 +228,35 @@ export class Serving {
     return limited;
   }
 
-  #run(message: Message, session: ServedSession, route: Route, limited: LimitedRoute | undefined): void {
+  /** Starts a handler, or leaves it to the policy when. */
+  #run(
+    message: Message,
+    session: ServedSession,
+    approval: Approval | undefined,
+    route: Route,
+    limited: LimitedRoute | undefined,
+  ): void {
     if (session.ids.size > 0 && session.ids.has(message.requestId)) {
       this.#counters.duplicates += 1;
       const error = makeError('EIPC_DUPLICATE_REQUEST', 'this request id is being served');
+      approval?.fail(error);
       this.#audit?.refused(message, error);
       void this.#sendReply(message, errorReply(message, error, session.peer.protocol));
       return;
     }
-    const context = new RunContext(this, message, session);
-    this.#audit?.allowed(message, route);
+    if (this.#admission === undefined) {
+      this.#audit?.allowed(message, route);
+    } else {
+      const admitted = this.#admission.admit(message, session, approval, route);
+      if (admitted === false) return;
+      if (admitted !== true) {
+        const context = new RunContext(message, session, this.#watch);
+        void this.#hold(context, limited, this.#runWhen(admitted, context, approval, route));
+        return;
+      }
+      approval?.start();
+    }
+    const context = new RunContext(message, session, this.#watch);
     let result: unknown;
     try {
       result = route.handler(message, session.peer, context);
@@ -257,6 +272,40 @@ export class Serving {
       return;
     }
     void this.#hold(context, limited, this.#settle(context, route, result));
+  }
+
+  /** Runs a handler when its message is admitted, if it still may then. Never rejects. */
+  async #runWhen(
+    admitted: Promise<void>,
+    context: RunContext,
+    approval: Approval | undefined,
+    route: Route,
+  ): Promise<void> {
+    const { message, session } = context;
+    const discards = this.#discards;
+    try {
+      await admitted;
+    } catch (error) {
+      // Admission rejects with nothing else.
+      this.#refuse(message, { outcome: 'denied', error: error as EipcError }, approval);
+      return;
+    }
+    // What was true before the record was written need not be true any more.
+    if (discards !== this.#discards || (approval !== undefined && session.end !== undefined)) {
+      const error = makeError('EIPC_CLOSED', 'the session ended before the handler was started');
+      approval?.fail(error);
+      this.#counters.discarded += 1;
+      this.#audit?.decided(message, 'deny', `${error.code}: ${error.message}`);
+      return;
+    }
+    const refusal =
+      this.#admission?.objection(message, session, approval) ?? this.#router.refusal(message, session.peer);
+    if (refusal !== undefined) {
+      this.#refuse(message, refusal, approval);
+      return;
+    }
+    approval?.start();
+    await this.#settle(context, route, invoke(route, context));
   }
 
   /** Keeps a slot until something has ended. */
@@ -321,13 +370,13 @@ export class Serving {
   #pump(): void {
     for (const [route, limited] of this.#limited) {
       for (let next = limited.waiting.peek(); next !== undefined; next = limited.waiting.peek()) {
-        const { message, session } = next;
+        const { message, session, approval } = next;
         if (limited.running >= route.concurrency || !this.#hasSlot(message.priority)) break;
         limited.waiting.shift();
         this.#waiting[message.priority] -= 1;
         const refusal = this.#router.refusal(message, session.peer);
-        if (refusal === undefined) this.#run(message, session, route, limited);
-        else this.#owner.refused(message, refusal);
+        if (refusal === undefined) this.#run(message, session, approval, route, limited);
+        else this.#refuse(message, refusal, approval);
       }
     }
     for (const lane of [0, 1, 2, 3] as const) {
@@ -335,7 +384,7 @@ export class Serving {
         const next = this.#backlog[lane].shift();
         if (next === undefined) break;
         this.#waiting[lane] -= 1;
-        this.#begin(next.message, next.session);
+        this.#begin(next.message, next.session, next.approval);
       }
     }
   }
@@ -343,4 +392,9 @@ export class Serving {
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof value === 'object' && value !== null && 'then' in value && typeof value.then === 'function';
+}
+
+/** Starts a handler at once; what it throws becomes a rejection. */
+async function invoke({ handler }: Route, context: RunContext): Promise<unknown> {
+  return handler(context.message, context.session.peer, context);
 }

@@ -5,8 +5,7 @@ import { inspect } from 'node:util';
 
 import { accessSettings } from './access-settings.js';
 import type { AccessSettings } from './access-settings.js';
-import type { AuditSink } from './audit-sink.js';
-import { auditSink, checkNames, checkServiceId, duration, flag, integer, number, oneOf } from './check.js';
+import { checkNames, checkServiceId, duration, flag, integer, number, oneOf } from './check.js';
 import type { Codec } from './codec.js';
 import { jsonCodec } from './codec.js';
 import type { V1Limits } from './limits.js';
@@ -26,6 +25,8 @@ import type {
   WaitOptions,
   WaitStrategy,
 } from './options.js';
+import { policySettings } from './policy-settings.js';
+import type { PolicySettings } from './policy-settings.js';
 import type { Grants } from './rights.js';
 import { Router } from './router.js';
 import { nativeServices } from './services.js';
@@ -113,6 +114,7 @@ const LISTEN_NAMES = [
   'allowPskOnly',
   'sessionTtl',
   'audit',
+  'policy',
 ];
 const MAC_NAMES = [
   'key',
@@ -154,7 +156,7 @@ export interface MacSettings extends Settings {
 }
 
 /** What `listen` needs beside the settings of its endpoints. */
-export interface ServerSettings extends Settings {
+export interface ServerSettings extends Settings, PolicySettings {
   readonly serverId: string;
   readonly services: NativeService[];
   readonly live: LiveService[];
@@ -167,7 +169,6 @@ export interface ServerSettings extends Settings {
   readonly maxUnauthenticated: number;
   readonly allowPskOnly: boolean;
   readonly sessionTtl: number;
-  readonly audit: AuditSink | undefined;
 }
 
 /** Checks the options of `connect`. */
@@ -227,7 +228,7 @@ export function listenSettings(options: ListenOptions): ServerSettings {
     ),
     allowPskOnly: flag('allowPskOnly', options.allowPskOnly),
     sessionTtl: sessionTtl ?? 0,
-    audit: auditSink(options.audit),
+    ...policySettings(options, router),
   };
 }
 

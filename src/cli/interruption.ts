@@ -13,15 +13,21 @@ export interface Interruption {
   readonly release: () => void;
 }
 
-/** Turns the signals that end a program, and a reader that went away, into one abort. */
-export function watchInterruption(): Interruption {
+/**
+ * Turns the signals that end a program, and a reader that went away, into one abort.
+ *
+ * @param onHangup - what SIGHUP does instead of ending the program
+ */
+export function watchInterruption(onHangup?: () => void): Interruption {
   const controller = new AbortController();
   let reason: Ending | null = null;
   const handler = (name: Ending) => () => {
     reason ??= name;
     controller.abort();
   };
-  const handlers = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map((name) => [name, handler(name)] as const);
+  const handlers = (['SIGINT', 'SIGTERM', 'SIGHUP'] as const).map(
+    (name) => [name, name === 'SIGHUP' && onHangup !== undefined ? onHangup : handler(name)] as const,
+  );
   const onClosedPipe = handler('SIGPIPE'); // Node ignores the signal itself
   for (const [name, onSignal] of handlers) process.on(name, onSignal);
   process.stdout.on('error', onClosedPipe);

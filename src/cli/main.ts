@@ -7,6 +7,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { registerApprovals } from './commands/approvals.js';
 import { registerAudit } from './commands/audit.js';
 import { registerDemo } from './commands/demo.js';
 import { registerInspect } from './commands/inspect.js';
@@ -49,6 +50,7 @@ function createProgram(): Command {
   registerPing(program);
   registerInspect(program);
   registerAudit(program);
+  registerApprovals(program);
   return program;
 }
 

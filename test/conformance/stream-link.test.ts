@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
 import type { Message } from '../../src/index.js';
-import { ServerEndpoint } from '../../src/server.js';
+import { ServerEndpoint } from '../../src/server-endpoint.js';
 import type { ByteReader } from '../../src/transport/byte-stream.js';
 import { memoryPair } from '../../src/transport/memory.js';
 import { join, opened, serverSession } from '../helpers/joined-links.js';

@@ -8,7 +8,7 @@ import { nativeKey } from '../../src/key.js';
 import { NativeServer, StreamSession } from '../../src/native.js';
 import type { Outcome } from '../../src/native.js';
 import { connectSettings } from '../../src/settings.js';
-import { ServerEndpoint } from '../../src/server.js';
+import { ServerEndpoint } from '../../src/server-endpoint.js';
 import type { ByteStream } from '../../src/transport/byte-stream.js';
 import { StreamLink } from '../../src/transport/stream.js';
 import type { LinkObserver } from '../../src/transport/transport.js';

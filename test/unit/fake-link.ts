@@ -8,7 +8,7 @@ import type { CommonOptions, ReconnectPolicy } from '../../src/options.js';
 import { connectSettings } from '../../src/settings.js';
 import type { ClientSettings } from '../../src/settings.js';
 import { RECORD } from '../../src/outgoing.js';
-import { ServerEndpoint } from '../../src/server.js';
+import { ServerEndpoint } from '../../src/server-endpoint.js';
 import type { Link, LinkReceiver, PeerTransport } from '../../src/transport/transport.js';
 
 const TAIL_LENGTH = 32;

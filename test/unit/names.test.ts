@@ -169,6 +169,17 @@ const ROWS: Readonly<Record<string, () => void | Promise<void>>> = {
       rmSync(folder, { recursive: true });
     }
   },
+  '`policy.NewEngine(defaultDeny, audit)`: `AddRule`, `RemoveRule`, `LoadSafeDefaults`, `Evaluate`, `EvaluateMessage`, `ListRules`':
+    () => {
+      const audit = { log: () => Promise.resolve() };
+      const policy = new eipc.PolicyEngine({ defaultDeny: true, audit }).loadSafeDefaults();
+      policy.addRule({ action: 'arm.move', class: 'controlled', capability: 'device:write' });
+      expect(policy.listRules()).toHaveLength(18);
+      expect(policy.evaluate('arm.move', ['device:write']).verdict).toBe('allow');
+      const message = eipc.createMessage('intent', 'eni.min', { intent: 'system.reboot' });
+      expect(policy.evaluateMessage(message, ['system:restricted']).verdict).toBe('confirm');
+      expect(policy.removeRule('arm.move')).toBe(true);
+    },
   '`core.ReconnectPolicy`, `core.HeartbeatSender`': () =>
     withEndpoints(async (client, server) => {
       const policy: eipc.ReconnectPolicy = { maxAttempts: 10, initialDelay: 100, multiplier: 2, maxDelay: 30_000 };

@@ -42,12 +42,6 @@ describe('options', () => {
     expect(connectWith({ inbox: { max: 1 } })).toThrow(/max/);
   });
 
-  it('that come later are refused by name instead of being ignored', () => {
-    expect(connectWith({ policy: {} })).toThrow(/not available yet in this build/);
-    expect(listenWith({ policy: {} })).toThrow(/not available yet/);
-    expect(connectWith({ protocol: 2, reconnect: false, heartbeat: false })).not.toThrow();
-  });
-
   it('out of range name the value', () => {
     for (const name of ['sendTimeout', 'requestTimeout', 'handshakeTimeout']) {
       for (const value of [Infinity, NaN, 0, -1, 2 ** 31])

@@ -2,14 +2,24 @@
  * `eipc listen`: listens as a server for one service and prints what it sends. For looking at what a client does, not for production.
  */
 import type { Command } from 'commander';
-import type { Access, Message, ServerEndpoint } from '../../index.js';
+import type {
+  Access,
+  EnvironmentOptions,
+  Message,
+  MessageType,
+  PolicyEngine,
+  Router,
+  ServerEndpoint,
+} from '../../index.js';
 import { escapeJson, escapeText } from '../escape.js';
-import { EXIT, SIGNAL_EXIT } from '../exit.js';
+import { CliError, errorText, EXIT, SIGNAL_EXIT } from '../exit.js';
 import { watchInterruption } from '../interruption.js';
 import { messageJson, messageLine } from '../message-line.js';
 import { wholeNumber } from '../numbers.js';
 import { addKeyOptions, ADDRESS_HELP, cliError, explained, forAddress, readEnvironment } from '../peer-options.js';
 import type { KeyedOptions } from '../peer-options.js';
+import { addPolicyOptions, Guard } from '../policy-options.js';
+import type { PolicyOptions } from '../policy-options.js';
 import { parseServiceId } from './keygen.js';
 
 const HELP = `
@@ -20,23 +30,39 @@ Examples:
   $ eipc listen tls://0.0.0.0:9443 --key eni.min.key --tls-cert eai.crt --tls-key eai.tls.key --tls-ca ca.crt
   $ eipc listen tls://localhost:9443 --key eni.min.key --tls-auto-cert
   $ eipc listen shm:/run/eai/eai.sock --key eni.min.key --allow-uid 1001 --allow-gid 2000
+  $ eipc listen shm:eai --key eni.min.key --capability ui:control --policy policy.yaml --audit audit.log \\
+      --admin unix:/run/eai/admin.sock --operator ann=ann.key
 
 Without --allow-uid and --allow-gid only processes of your own user are let in; with them, only those that they name.
 EIPC_SESSION_TTL, EIPC_MAX_CONNECTIONS and the variables of TLS count here as for the original.
 Every request is answered {"status":"ok"} unless --silent is given: nothing is done for it. Text from peers is escaped.
+With --policy only what it allows is printed and answered so. SIGHUP then reads the policy again; a file with a fault changes nothing.
 
 Exit codes:
   0  ended after --count messages
   1  a connection ended by an attack or a fault, after --count messages nevertheless
   2  wrong usage
-  3  the address cannot be listened on, or the key file is not fit to be used
+  3  the address cannot be listened on, or a file is not fit to be used
   130, 143, 129, 141  ended by Ctrl-C, SIGTERM, SIGHUP, a closed pipe; every connection was closed first
 `;
 
 /** The largest id of a user or a group. */
 const MAX_ID = 4_294_967_294;
 
-interface ListenCommandOptions extends KeyedOptions {
+/** Types that handlers see. */
+const TYPES: readonly MessageType[] = [
+  'intent',
+  'features',
+  'tool_request',
+  'ack',
+  'policy_result',
+  'heartbeat',
+  'audit',
+  'chat',
+  'complete',
+];
+
+interface ListenCommandOptions extends KeyedOptions, PolicyOptions {
   readonly capability: readonly string[];
   readonly serverId: string;
   readonly allowUid?: readonly number[];
@@ -53,7 +79,7 @@ export function registerListen(program: Command): void {
     .summary('listen for one service and print what it sends')
     .description('Listen for one service, print its messages, and acknowledge its requests.')
     .argument('[address]', `${ADDRESS_HELP} (default: EIPC_LISTEN_ADDR, or tcp://127.0.0.1:9090)`);
-  addKeyOptions(command)
+  addPolicyOptions(addKeyOptions(command))
     .option(
       '--tls-auto-cert',
       'tls: make a certificate for development; the files of --tls-cert and --tls-key, if named',
@@ -72,46 +98,75 @@ export function registerListen(program: Command): void {
 }
 
 async function runListen(given: string | undefined, options: ListenCommandOptions): Promise<number> {
+  if (options.silent === true && options.policy !== undefined)
+    throw new CliError(EXIT.usage, '--silent is for requests that nobody handles; with --policy each is answered');
   const environment = await readEnvironment(options, given);
-  const { key } = environment;
-  const address = given ?? environment.address;
-  const { certificateFingerprint, listen } = await import('../../index.js');
-  const { signal, reason, release } = watchInterruption();
+  const guard = await Guard.open(options);
   const desk = new Desk(options);
+  const { policy } = guard;
+  const { signal, reason, release } = watchInterruption(policy && (() => void reload(policy, desk)));
   try {
-    const serving = forAddress(address, environment.listen);
-    const services = { [options.service]: { key, capabilities: options.capability } };
-    const server = await explained(
-      listen(address, {
-        ...serving,
-        services,
-        serverId: options.serverId,
-        ...access(options),
-        router: null,
-        signal,
-        logger: ({ level, event, text, error }) => {
-          if (level !== 'info') desk.note(event, error === undefined ? text : `${text}: ${error.message}`);
-        },
-      }),
-    );
-    try {
-      desk.note('listening', server.addresses.join(', '));
-      const { cert } = ('tls' in serving ? serving.tls : undefined) ?? {};
-      if (cert !== undefined)
-        desk.note('certificate', `clients may pin --tls-fingerprint ${certificateFingerprint(cert)}`);
-      const serve = async (): Promise<void> => {
-        for await (const endpoint of server) void desk.serve(endpoint);
-      };
-      await Promise.race([serve(), desk.done]);
-    } finally {
-      await server.close();
-    }
+    await serve(given ?? environment.address, environment, options, guard, desk, signal);
     const ending = reason();
     return ending === null ? desk.exitCode : SIGNAL_EXIT[ending];
   } catch (error) {
     throw cliError(error);
   } finally {
+    await guard.close();
     release();
+  }
+}
+
+/** Serves until there were enough messages, or the signal aborts. */
+async function serve(
+  address: string,
+  environment: EnvironmentOptions,
+  options: ListenCommandOptions,
+  guard: Guard,
+  desk: Desk,
+  signal: AbortSignal,
+): Promise<void> {
+  const { certificateFingerprint, listen, Router } = await import('../../index.js');
+  const serving = forAddress(address, environment.listen);
+  const services = { [options.service]: { key: environment.key, capabilities: options.capability } };
+  const router = guard.policy === undefined ? null : desk.route(new Router());
+  const server = await explained(
+    listen(address, {
+      ...serving,
+      services,
+      serverId: options.serverId,
+      ...access(options),
+      ...guard.listenOptions,
+      router,
+      signal,
+      logger: ({ level, event, text, error }) => {
+        if (level !== 'info') desk.note(event, error === undefined ? text : `${text}: ${error.message}`);
+      },
+    }),
+  );
+  try {
+    const admin = await guard.serveAdmin(server);
+    desk.note('listening', server.addresses.join(', '));
+    if (admin !== undefined) desk.note('approvals', admin);
+    const { cert } = ('tls' in serving ? serving.tls : undefined) ?? {};
+    if (cert !== undefined)
+      desk.note('certificate', `clients may pin --tls-fingerprint ${certificateFingerprint(cert)}`);
+    const each = async (): Promise<void> => {
+      for await (const endpoint of server) void desk.serve(endpoint, router === null);
+    };
+    await Promise.race([each(), desk.done]);
+  } finally {
+    await server.close();
+  }
+}
+
+/** Reads the policy again; with a fault the one so far stays. */
+async function reload(policy: PolicyEngine, desk: Desk): Promise<void> {
+  try {
+    await policy.reload();
+    desk.note('policy', `${policy.listRules().length} rules are in force`);
+  } catch (error) {
+    desk.note('policy', `the policy so far stays in force: ${errorText(error)}`);
   }
 }
 
@@ -144,18 +199,22 @@ class Desk {
     });
   }
 
-  /** Prints what an endpoint sends until it ends. */
-  async serve(endpoint: ServerEndpoint): Promise<void> {
+  /** Has a router print what comes by it. A request is answered `ok` for that. */
+  route(router: Router): Router {
+    for (const type of TYPES)
+      router.handle(type, (message) => {
+        if (this.#left > 0) this.#print(message);
+        this.#count();
+      });
+    return router;
+  }
+
+  /** Prints who an endpoint is, what it sends if it has an inbox, and its end. */
+  async serve(endpoint: ServerEndpoint, hasInbox: boolean): Promise<void> {
     const { serviceId, address, pid } = endpoint.peer;
     this.note('connected', `${serviceId} at ${address}${pid === undefined ? '' : `, process ${pid}`}`);
     try {
-      for await (const message of endpoint) {
-        if (this.#left <= 0) return;
-        this.#print(message);
-        await this.#answer(endpoint, message);
-        this.#left -= 1;
-        if (this.#left <= 0) this.#finish();
-      }
+      if (hasInbox) await this.#receive(endpoint);
     } catch {
       // Its end is told below.
     }
@@ -163,6 +222,20 @@ class Desk {
     this.note('ended', error === undefined ? code : `${code}: ${error.message}`);
     if (code !== 'EIPC_CLOSED' && code !== 'EIPC_CLOSED_BY_PEER' && code !== 'EIPC_PEER_DOWN')
       this.exitCode = EXIT.refused;
+  }
+
+  async #receive(endpoint: ServerEndpoint): Promise<void> {
+    for await (const message of endpoint) {
+      if (this.#left <= 0) return;
+      this.#print(message);
+      await this.#answer(endpoint, message);
+      this.#count();
+    }
+  }
+
+  #count(): void {
+    this.#left -= 1;
+    if (this.#left === 0) this.#finish();
   }
 
   /** Prints something that is no message. */

@@ -2,8 +2,8 @@
  * `eipc send`: connects, sends one message, prints the answer if one was asked for, closes.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { MessageType, Outgoing, PayloadFormat, Priority } from '../../index.js';
-import { escapeJson } from '../escape.js';
+import type { MessageType, Outgoing, PayloadFormat, PendingApproval, Priority } from '../../index.js';
+import { escapeJson, escapeText } from '../escape.js';
 import { SIGNAL_EXIT } from '../exit.js';
 import { watchInterruption } from '../interruption.js';
 import { messageJson, messageLine } from '../message-line.js';
@@ -75,6 +75,12 @@ export function registerSend(program: Command): void {
     });
 }
 
+/** Says whom the answer waits for. Not where answers go. */
+function tellPending({ approval, action, time }: PendingApproval): void {
+  const text = `${escapeText(action)} waits for an operator as ${escapeText(approval)}, for ${Math.round(time / 1_000)} s`;
+  process.stderr.write(`eipc: ${text} (--timeout says how long)\n`);
+}
+
 async function runSend(address: string, options: SendOptions): Promise<number> {
   const message = await messageOf(options);
   const interruption = watchInterruption();
@@ -83,7 +89,7 @@ async function runSend(address: string, options: SendOptions): Promise<number> {
     const endpoint = await connectAs(address, options, signal);
     try {
       if (options.request === true) {
-        const reply = await explained(endpoint.request(message, { signal }));
+        const reply = await explained(endpoint.request(message, { signal, onPending: tellPending }));
         const text = options.json === true ? escapeJson(messageJson(reply)) : messageLine(reply);
         process.stdout.write(`${text}\n`);
       } else {

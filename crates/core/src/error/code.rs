@@ -120,6 +120,10 @@ table! {
         "The peer does not hold the capability this action needs; grant it or do not ask.";
     Policy "EIPC_POLICY" 502 PolicyError false
         "The policy denies this action; change the policy or do not ask.";
+    PolicyFile "EIPC_POLICY_FILE" 503 PolicyError false
+        "The policy file cannot be used; correct the line that is named, the policy before it is still in force.";
+    NotApproved "EIPC_NOT_APPROVED" 504 PolicyError false
+        "No operator approved this request: it was denied, or nobody decided in time; ask the operator before asking again.";
 
     // Flow and time.
     Backpressure "EIPC_BACKPRESSURE" 601 BackpressureError true
