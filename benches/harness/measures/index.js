@@ -7,6 +7,7 @@
  * @property {(payload: Uint8Array) => void} send - hands over one message at once; the payload may be reused afterwards
  * @property {(source: Source) => Promise<void>} pump - sends all messages of a source as fast as back-pressure allows
  * @property {(payload: Uint8Array) => Promise<any>} [request] - resolves with the payload of the reply
+ * @property {() => Promise<Pick<Line, 'request' | 'close'>>} [connect] - makes one more connection
  * @property {string} [description] - what the contestant settled on, for the report
  * @property {() => Promise<void>} close
  *
@@ -26,9 +27,11 @@
  * @property {string} title
  * @property {'latency' | 'throughput'} kind
  * @property {string} explanation - one line under the title of its table
+ * @property {boolean} hasSize - whether the size of the payload matters
  * @property {(settings: Settings, fail: Fail) => { receive: Receive, respond?: (payload: Uint8Array) => unknown }} answer
  * @property {(settings: Settings, fail: Fail) => { receive: Receive, run: (line: Line) => Promise<object> }} drive
  */
+import { connect } from './connect.js';
 import { fixedRate } from './fixed-rate.js';
 import { oneWay, oneWayBatch } from './one-way.js';
 import { request } from './request.js';
@@ -41,4 +44,5 @@ export const MEASURES = {
   'fixed-rate': fixedRate,
   'one-way': oneWay,
   'one-way-batch': oneWayBatch,
+  connect,
 };
