@@ -34,6 +34,7 @@
  */
 
 const EIPC_MEASURES = ['round-trip', 'request', 'fixed-rate', 'one-way', 'one-way-batch'];
+const ALL_MEASURES = [...EIPC_MEASURES, 'connect', 'parked', 'memory', 'peer-down'];
 const EIPC_IDIOMS = { 'one-way': 'trySend, send when full', 'one-way-batch': 'sendBatch of 64' };
 const NET_MEASURES = ['round-trip', 'fixed-rate', 'one-way', 'one-way-batch'];
 const NET_IDIOMS = { 'one-way': 'a write each, corked until drain', 'one-way-batch': 'blocks of 64 KiB' };
@@ -42,8 +43,11 @@ const BOTH = ['two', 'one'];
 
 /** @type {readonly Contestant[]} */
 export const CONTESTANTS = [
-  eipc('eipc-shm', 'shared memory', { measures: [...EIPC_MEASURES, 'connect'] }),
-  eipc('eipc-unix', 'Unix socket', { measures: [...EIPC_MEASURES, 'connect'], options: { transport: 'unix' } }),
+  eipc('eipc-shm', 'shared memory', { measures: ALL_MEASURES }),
+  eipc('eipc-unix', 'Unix socket', {
+    measures: ALL_MEASURES,
+    options: { transport: 'unix' },
+  }),
   eipc('eipc-aes-256-gcm', 'shared memory, AES-256-GCM', {
     security: 'AES-256-GCM',
     options: { suite: 'aes-256-gcm' },

@@ -70,7 +70,7 @@ export function parseOptions(words) {
     },
   });
   if (values.help) return null;
-  const { settings, ...others } = runOptionsOf(values, 3);
+  const { settings, ...others } = runOptionsOf(values, { seconds: 2, rounds: 3 });
   return {
     ...others,
     settings: { ...settings, rate: whole('rate', values.rate, 1, 100_000) },
@@ -86,13 +86,13 @@ export function parseOptions(words) {
  * Those that every run has.
  *
  * @param {readonly string[]} words
- * @param {number} rounds - unless said otherwise
+ * @param {{ seconds: number, rounds: number }} defaults
  * @returns {RunOptions | null} null when help was asked for
  * @throws Error that says what to write instead
  */
-export function parseRunOptions(words, rounds) {
+export function parseRunOptions(words, defaults) {
   const { values } = parseArgs({ args: [...words], options: RUN_ARGUMENTS });
-  return values.help ? null : runOptionsOf(values, rounds);
+  return values.help ? null : runOptionsOf(values, defaults);
 }
 
 /**
@@ -115,12 +115,12 @@ export function orUsage(parse, usage) {
   }
 }
 
-function runOptionsOf(values, rounds) {
-  const seconds = quantity('seconds', values.seconds ?? (values.short ? '0.1' : '2'), 0.01, 600);
+function runOptionsOf(values, defaults) {
+  const seconds = quantity('seconds', values.seconds ?? (values.short ? '0.1' : String(defaults.seconds)), 0.01, 600);
   const warmUpSeconds = values.short ? 0.05 : Math.max(WARM_UP_LEAST, seconds * WARM_UP_SHARE);
   return {
     settings: { seconds, warmUpSeconds, rate: RATE },
-    rounds: whole('rounds', values.rounds ?? (values.short ? '1' : String(rounds)), 1, 1000),
+    rounds: whole('rounds', values.rounds ?? (values.short ? '1' : String(defaults.rounds)), 1, 1000),
     jsonFile: values.json ?? null,
     markdownFile: values.markdown ?? null,
     isShort: values.short,

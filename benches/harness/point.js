@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { MEASURES } from './measures/index.js';
 import { runNative } from './native.js';
 import { SideProcess } from './side-process.js';
 
@@ -43,7 +44,8 @@ export async function runPoint(point, times) {
     const driver = new SideProcess('driving process', placement.driverPrefix);
     sides.push(driver);
     driver.tell({ ...order, side: 'drive', address });
-    return await Promise.race([driver.hear('result', timeout), answerer.failed()]);
+    const result = driver.hear('result', timeout);
+    return await (MEASURES[measure].killsAnswerer ? result : Promise.race([result, answerer.failed()]));
   } finally {
     // The driver first: a contestant may take a peer that goes away under it for a failure.
     for (const side of sides.reverse()) await side.end(GRACE);

@@ -26,7 +26,7 @@ export function writeReport({ conditions, placements, rows, skipped, failed }) {
 
 function writeTable(measure, size, rows) {
   const { title, kind, explanation, hasSize } = MEASURES[measure];
-  const columns = kind === 'latency' ? LATENCY_COLUMNS : THROUGHPUT_COLUMNS;
+  const columns = COLUMNS[kind];
   const all = [...LEADING_COLUMNS, ...columns, ...TRAILING_COLUMNS];
   const table = [
     `| ${all.map(({ head }) => head).join(' | ')} |`,
@@ -62,6 +62,13 @@ const THROUGHPUT_COLUMNS = [
   { head: 'messages/s', cell: ({ figures }) => perSecond(figures.perSecond) },
   { head: 'MB/s', cell: ({ figures }) => (figures.bytesPerSecond / 1e6).toFixed(0) },
 ];
+
+const COLUMNS = {
+  latency: LATENCY_COLUMNS,
+  throughput: THROUGHPUT_COLUMNS,
+  idle: [{ head: 'cores', cell: ({ figures }) => figures.cores.toFixed(4) }],
+  memory: [{ head: 'KiB each', cell: ({ figures }) => (figures.bytesEach / 1024).toFixed(0) }],
+};
 
 const TRAILING_COLUMNS = [
   { head: 'spread', cell: ({ spread, rounds }) => (rounds === 1 ? '–' : `${Math.round(spread * 100)} %`) },

@@ -61,12 +61,14 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
+const LEADING = { latency: 'p50', throughput: 'perSecond', idle: 'cores', memory: 'bytesEach' };
+
 /**
  * @param {string} measure
- * @returns {'p50' | 'perSecond'} the figure of its results that counts
+ * @returns {'p50' | 'perSecond' | 'cores' | 'bytesEach'} the figure of its results that counts
  */
 export function leadingFigure(measure) {
-  return MEASURES[measure].kind === 'latency' ? 'p50' : 'perSecond';
+  return LEADING[MEASURES[measure].kind];
 }
 
 function medians(results) {
@@ -96,7 +98,7 @@ function ratioTo(baseline, group, outcomes) {
   const ratios = group.flatMap(({ round, result }) => {
     const base = find(round, measure) ?? find(round, SUBSTITUTES[measure]);
     if (base === undefined) return [];
-    return [figure === 'p50' ? base.result.p50 / result.p50 : result.perSecond / base.result.perSecond];
+    return [figure === 'perSecond' ? result.perSecond / base.result.perSecond : base.result[figure] / result[figure]];
   });
   return ratios.length === 0 ? null : median(ratios);
 }

@@ -68,6 +68,7 @@ function lineOf(endpoint, { encode }) {
   return {
     send: (payload) => void endpoint.send({ type: TYPE, payload: encode(payload) }),
     request: async (payload) => (await endpoint.request({ type: TYPE, payload: encode(payload) })).payload,
+    closed: endpoint.closed,
     close: () => endpoint.close(),
   };
 }

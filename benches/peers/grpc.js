@@ -6,9 +6,12 @@
  */
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 
 /** Calls under way at once when throughput is measured; more were no faster. */
 const CALLS = 64;
+/** Milliseconds. */
+const CONNECT_TIMEOUT = 10_000;
 const OPTIONS = {
   'grpc.enable_channelz': 0,
   'grpc.enable_retries': 0,
@@ -53,19 +56,14 @@ export async function startAnswerer({ folder, measure, receive, respond }) {
     },
   );
   const address = `unix:${join(folder, 'socket')}`;
-  await new Promise((resolve, reject) => {
-    const listened = (error) => (error === null ? resolve() : reject(error));
-    server.bindAsync(address, grpc.ServerCredentials.createInsecure(), listened);
-  });
+  await promisify(server.bindAsync).call(server, address, grpc.ServerCredentials.createInsecure());
   return { address, close: async () => server.forceShutdown() };
 }
 
 /** @type {import('../harness/contestants.js').Peer['startDriver']} */
 export async function startDriver(context) {
   const client = new grpc.Client(context.address, grpc.credentials.createInsecure(), OPTIONS);
-  await new Promise((resolve, reject) => {
-    client.waitForReady(Date.now() + 10_000, (error) => (error === undefined ? resolve() : reject(error)));
-  });
+  await promisify(client.waitForReady).call(client, Date.now() + CONNECT_TIMEOUT);
   return context.contestant.options.call === 'unary' ? driveUnary(client, context) : driveBidi(client, context);
 }
 
@@ -74,11 +72,7 @@ function driveUnary(client, { receive, fail }) {
   function begin(payload, done) {
     client.makeUnaryRequest(UNARY.path, asItIs, asItIs, Buffer.from(payload), done);
   }
-  function call(payload) {
-    return new Promise((resolve, reject) => {
-      begin(payload, (error, reply) => (error === null ? resolve(reply) : reject(error)));
-    });
-  }
+  const call = promisify(begin);
   function send(payload) {
     begin(payload, (error, reply) => {
       if (error !== null) return fail(error.message);

@@ -1,7 +1,16 @@
-/** A new connection, one after the other: handshake, and with shared memory the segment; each proves itself with a request. */
+/**
+ * A new connection now and then: handshake, and with shared memory the segment; each proves itself with a request.
+ *
+ * One key may begin 64 handshakes a second, so there is a pause between them, in which both sides fall asleep as those do who connect once.
+ */
+import { setTimeout } from 'node:timers/promises';
+
 import { LatencyHistogram, now } from '../latency.js';
 import { makePayload, stamp } from '../payload.js';
 import { answerCounters } from './request.js';
+
+/** Milliseconds. */
+const PAUSE = 20;
 
 /** @type {import('./index.js').Measure} */
 export const connect = {
@@ -29,6 +38,7 @@ export const connect = {
           if (reply?.counter !== counter) fail(`connection ${counter} answered ${JSON.stringify(reply)}`);
           if (startedAt >= measuredFrom) histogram.record(openedAt - startedAt);
           if (openedAt >= end && !histogram.isEmpty) return histogram.read();
+          await setTimeout(PAUSE);
         }
       },
     };

@@ -9,6 +9,7 @@
  * @property {(payload: Uint8Array) => Promise<any>} [request] - resolves with the payload of the reply
  * @property {() => Promise<Pick<Line, 'request' | 'close'>>} [connect] - makes one more connection
  * @property {string} [description] - what the contestant settled on, for the report
+ * @property {Promise<{ code: string }>} [closed] - resolves with the end of the connection
  * @property {() => Promise<void>} close
  *
  * @typedef {object} Source - where a pump takes its messages from
@@ -25,15 +26,19 @@
  *
  * @typedef {object} Measure
  * @property {string} title
- * @property {'latency' | 'throughput'} kind
+ * @property {'latency' | 'throughput' | 'idle' | 'memory'} kind
  * @property {string} explanation - one line under the title of its table
  * @property {boolean} hasSize - whether the size of the payload matters
+ * @property {boolean} [killsAnswerer] - whether the driving process ends the answering one
  * @property {(settings: Settings, fail: Fail) => { receive: Receive, respond?: (payload: Uint8Array) => unknown }} answer
  * @property {(settings: Settings, fail: Fail) => { receive: Receive, run: (line: Line) => Promise<object> }} drive
  */
 import { connect } from './connect.js';
 import { fixedRate } from './fixed-rate.js';
 import { oneWay, oneWayBatch } from './one-way.js';
+import { memory } from './memory.js';
+import { parked } from './parked.js';
+import { peerDown } from './peer-down.js';
 import { request } from './request.js';
 import { roundTrip } from './round-trip.js';
 
@@ -45,4 +50,7 @@ export const MEASURES = {
   'one-way': oneWay,
   'one-way-batch': oneWayBatch,
   connect,
+  parked,
+  memory,
+  'peer-down': peerDown,
 };
