@@ -112,6 +112,12 @@ fuzz: | require-rust ## run the fuzz targets, SECONDS=60 each (ARGS='header stre
 property: build-ts ## call every export of the addon 100 000 times with anything, under AddressSanitizer
 	EIPC_PROPERTY_CALLS=$(CALLS) scripts/with-asan-addon.sh npx vitest run test/property
 
+instructions: | require-rust ## count the instructions of a message with valgrind, and compare with what is committed
+	scripts/instructions.sh check
+
+instructions-record: | require-rust ## commit to what is counted now
+	scripts/instructions.sh record
+
 loom: | require-rust ## explore the shared-memory rings in every interleaving (ARGS=waking for a part)
 	scripts/loom.sh --include-ignored $(ARGS)
 

@@ -152,6 +152,8 @@ export declare class ShmSession {
   timeoutMs(): number
   /** Tells the session that its time has come. */
   handleTimeout(): void
+  /** Blocks the thread until there is something to receive or to follow, or for so many milliseconds. */
+  block(milliseconds: number): void
   /** Starts the authenticated close; idempotent. */
   close(reason: number): void
   /** Ends the session at once, without an authenticated close; `code` is what `outcome` will say. */

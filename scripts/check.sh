@@ -73,6 +73,7 @@ stage 'docs' docs
 stage 'tests' tests
 stage 'interop' scripts/interop.sh
 stage 'loom' scripts/loom.sh
+stage 'instructions' scripts/instructions.sh check
 stage 'knip' npx knip
 stage 'demo' demo
 stage 'package' package

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Fails with the remedy when a tool of the build is missing or too old. Usage: scripts/require.sh node|rust|go ...
+# Fails with the remedy when a tool of the build is missing or too old. Usage: scripts/require.sh node|rust|go|valgrind ...
 set -euo pipefail
 
 readonly NODE_MINIMUM=20.19
 readonly RUST_MINIMUM=1.95
 readonly GO_MINIMUM=1.19 # for `make interop` alone
+readonly VALGRIND_MINIMUM=3.19 # for `make instructions` alone
 
 refuse() {
   printf 'error: %s\n       %s\n' "$1" "$2" >&2
@@ -40,6 +41,10 @@ for tool in "$@"; do
       remedy='Install it from https://go.dev/dl, or as your system packages it (apt install golang-go).'
       require Go "$GO_MINIMUM" "$(GOTOOLCHAIN=local go env GOVERSION 2>/dev/null | sed -nE 's/.*go([0-9]+\.[0-9]+).*/\1/p' || true)" "$remedy"
       ;;
-    *) refuse "unknown tool: $tool" 'Usage: scripts/require.sh node|rust|go ...' ;;
+    valgrind)
+      remedy='Install it as your system packages it (apt install valgrind).'
+      require valgrind "$VALGRIND_MINIMUM" "$(valgrind --version 2>/dev/null | sed -nE 's/^valgrind-([0-9.]+).*/\1/p' || true)" "$remedy"
+      ;;
+    *) refuse "unknown tool: $tool" 'Usage: scripts/require.sh node|rust|go|valgrind ...' ;;
   esac
 done

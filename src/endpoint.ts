@@ -5,6 +5,9 @@
  *
  * Connecting and listening are in `client.ts` and `server.ts`.
  */
+import { inspect } from 'node:util';
+import { isMainThread } from 'node:worker_threads';
+
 import { activeSession, identified } from './active-session.js';
 import type { ActiveSession, OpenSession } from './active-session.js';
 import type { AuditTrail } from './audit-trail.js';
@@ -16,6 +19,7 @@ import { EndpointNews } from './endpoint-news.js';
 import { makeError } from './errors.js';
 import { Flushes } from './flushes.js';
 import { Heartbeat } from './heartbeat.js';
+import { noMessage } from './receivers.js';
 import { Intake } from './intake.js';
 import type { IntakeOwner } from './intake.js';
 import { SendLanes } from './lanes.js';
@@ -26,7 +30,7 @@ import type { EndpointState } from './lifecycle.js';
 import type { Message, Priority } from './message.js';
 import type { SessionInfo } from './native.js';
 import { integer } from './check.js';
-import type { CloseOptions, RequestOptions, WaitOptions } from './options.js';
+import type { CloseOptions, RequestOptions, VectorOptions, WaitOptions } from './options.js';
 import { CLOSE_TIMEOUT, DEFAULT_HEARTBEAT, waitTimeout } from './settings.js';
 import type { ReconnectSettings, Settings } from './settings.js';
 import type { Outgoing } from './outgoing.js';
@@ -66,6 +70,8 @@ export class Opened {
 }
 
 const MAX_RECEIVE_BATCH = 65_536;
+/** More values than a frame holds. */
+const MAX_VECTOR = 262_144;
 
 /** One end of an authenticated connection. */
 export abstract class Endpoint extends ThreadBound implements AsyncIterable<Message>, AsyncDisposable {
@@ -209,6 +215,21 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   }
 
   /**
+   * Sends a block of vectors in order, each as a `features` message of format `float32`, as `sendBatch` sends messages: the fast path for streams
+   * of features, together with `receiveVectors`. The block is copied, but for what has to wait for room: leave it alone until this resolves.
+   *
+   * @param block - one or more vectors, one behind the other
+   * @param length - values of a vector
+   */
+  sendVectors(block: Float32Array, length: number, options?: VectorOptions): Promise<void> {
+    checkVectors(block, length);
+    if (block.length % length !== 0)
+      throw new RangeError(`a block of ${block.length} values is not a whole number of vectors of ${length}`);
+    const priority = integer('priority', options?.priority ?? 2, 0, 3) as Priority;
+    return this.#sender.sendVectors(block, length, priority, this.#waitOf(options));
+  }
+
+  /**
    * Sends a message and resolves with its reply. The message's max age is the time-out unless it names one; v1 has none.
    *
    * @throws TypeError or RangeError at once for a wrong argument; rejects with the class of the peer's error (`remote` is true), TimeoutError,
@@ -238,6 +259,37 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     return this.#intake.inbox.receive(timeout === 0 ? undefined : timeout, options?.signal);
   }
 
+  /**
+   * Returns the next message of the inbox, highest priority first, and blocks the thread until there is one: for a Worker that does nothing
+   * else, over shared memory. Meanwhile nothing of the thread runs, no timer, no promise, no other connection.
+   *
+   * @param options - `timeout` in milliseconds; without it the wait ends with the connection at the latest
+   * @throws TypeError on the main thread, on another transport than `shm`, when this endpoint has a router or another reader waits;
+   * TimeoutError, ClosedError or PeerDownError
+   */
+  receiveSync(options?: Pick<WaitOptions, 'timeout'>): Message {
+    this.#requireInbox();
+    if (isMainThread)
+      throw new TypeError(
+        'receiveSync() blocks its thread, and this is the main one; call it in a Worker, or receive()',
+      );
+    const timeout = waitTimeout(options, 0);
+    const until = timeout === 0 ? Infinity : performance.now() + timeout;
+    for (;;) {
+      const message = this.#intake.inbox.poll();
+      if (message !== undefined) return message;
+      const left = until - performance.now();
+      if (left <= 0) throw noMessage();
+      if (this.state === 'reconnecting') throw this.#lifecycle.endError();
+      const { link } = this.#session;
+      if (link.block === undefined)
+        throw new TypeError(
+          `receiveSync() works over shm, and this connection is over ${link.transport}; use receive()`,
+        );
+      link.block(left);
+    }
+  }
+
   /** Resolves with 1 … `max` messages of the inbox: waits for the first, then takes what else is there. Rejects as `receive` does. */
   async receiveBatch(max: number, options?: WaitOptions): Promise<Message[]> {
     integer('max', max, 1, MAX_RECEIVE_BATCH);
@@ -248,6 +300,21 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
       messages.push(message);
     }
     return messages;
+  }
+
+  /**
+   * Takes the vectors of `features` messages of format `float32` out of the inbox into memory of yours, one behind the other: waits for the first,
+   * then takes what else is there and fits. Resolves with their number. Rejects as `receive` does, and with a TypeError when the next message
+   * is something else, which `receive` then brings.
+   *
+   * @param into - room for one vector or more
+   * @param length - values of a vector
+   */
+  receiveVectors(into: Float32Array, length: number, options?: WaitOptions): Promise<number> {
+    this.#requireInbox();
+    checkVectors(into, length);
+    const timeout = waitTimeout(options, 0);
+    return this.#intake.inbox.receiveVectors(into, length, timeout === 0 ? undefined : timeout, options?.signal);
   }
 
   /** Iterates over the inbox: ends with an agreed close, throws PeerDownError when the peer died. */
@@ -443,4 +510,11 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
       ended: (outcome, unsent, cause) => this.#lifecycle.ended(outcome, unsent, cause),
     };
   }
+}
+
+function checkVectors(block: Float32Array, length: number): void {
+  if (!(block instanceof Float32Array)) throw new TypeError(`vectors lie in a Float32Array, not in ${inspect(block)}`);
+  integer('length', length, 1, MAX_VECTOR);
+  if (block.length < length)
+    throw new RangeError(`an array of ${block.length} values has no room for a vector of ${length}`);
 }

@@ -97,6 +97,7 @@ export type {
   ServerMacOptions,
   ServiceOptions,
   V1Options,
+  VectorOptions,
   WaitOptions,
   WaitStrategy,
 } from './options.js';

@@ -114,13 +114,16 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
     const { counters } = this.#owner;
     const { origin } = this.#session;
     const memory = slab.buffer;
+    const vectors = this.isRevoked ? undefined : this.inbox.vectors;
+    const values = vectors === undefined ? undefined : new Float32Array(memory, slab.byteOffset, slab.length >> 2);
     const end = DESCRIPTORS_FROM + count * DESCRIPTOR_WORDS;
     for (let at = DESCRIPTORS_FROM; at < end; at += DESCRIPTOR_WORDS) {
       const kinds = descriptors[at + 1] ?? 0;
       const lengths = descriptors[at + 3] ?? 0;
-      const message = new Message(origin, slab, memory, descriptors, at);
       counters.received[((kinds >>> 8) & 3) as Priority] += 1;
       counters.receivedBytes += descriptors[at + 5] ?? 0;
+      if (values !== undefined && vectors?.fill(values, descriptors, at) === true) continue;
+      const message = new Message(origin, slab, memory, descriptors, at);
       const idLength = (lengths >>> 8) & 0xff;
       if (idLength !== 0) {
         const idAt = (descriptors[at + 2] ?? 0) + META_FIXED + (lengths & 0xff);
@@ -136,6 +139,7 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
       }
       this.#hand(message);
     }
+    vectors?.flush();
   }
 
   identified(session: SessionInfo): void {

@@ -28,6 +28,12 @@ export interface WaitOptions {
 /** Options of `request` and `ping`. */
 export type RequestOptions = WaitOptions;
 
+/** Options of `sendVectors`. */
+export interface VectorOptions extends WaitOptions {
+  /** Default 2. */
+  readonly priority?: Priority;
+}
+
 /** Options of `close`. */
 export interface CloseOptions {
   /** Also wait for sends that wait, running handlers and pending requests. Default false: what was accepted is sent, nothing else is waited for. */

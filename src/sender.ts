@@ -110,15 +110,37 @@ export class Sender {
   }
 
   /** Sends messages in order with few calls. Rejects with the first failure; the messages behind those pushed with it are not tried. */
-  async sendBatch(messages: readonly Outgoing[], wait: SendWait): Promise<void> {
+  sendBatch(messages: readonly Outgoing[], wait: SendWait): Promise<void> {
+    let next = 0;
+    return this.#sendRecords(wait, (writer) => {
+      for (; next < messages.length; next += 1) {
+        if (writer.length >= BATCH_BYTES) return true;
+        writer.append(messages[next] as Outgoing, this.#shape);
+      }
+      return false;
+    });
+  }
+
+  /** Sends the vectors of a block in order, `length` values each, as `sendBatch` sends messages. */
+  sendVectors(block: Float32Array, length: number, priority: Priority, wait: SendWait): Promise<void> {
+    let next = 0;
+    return this.#sendRecords(wait, (writer) => {
+      while (next < block.length) {
+        if (writer.length >= BATCH_BYTES) return true;
+        next = writer.appendVectors(block, length, next, BATCH_BYTES, priority, this.#shape);
+      }
+      return false;
+    });
+  }
+
+  /** @param append - writes some records, and says whether there are more */
+  async #sendRecords(wait: SendWait, append: (writer: RecordWriter) => boolean): Promise<void> {
     if (!this.isOpen) return this.#refuse();
     wait.signal?.throwIfAborted();
     const writer = borrowBatchWriter();
     const waiting: Promise<void>[] = [];
     try {
-      for (const message of messages) {
-        writer.append(message, this.#shape);
-        if (writer.length < BATCH_BYTES) continue;
+      while (append(writer)) {
         this.#pushBatch(writer, wait, waiting);
         // What found no room waits before more is added: the number of waiting sends is bounded.
         await allSettled(waiting.splice(0));
@@ -151,13 +173,14 @@ export class Sender {
     writer.clear();
     while (records.length > 0) {
       const free = this.#lengthBeforeWaiting(records);
+      // A record that was taken may have been sealed where it lay: its lane is read before, and what was not taken is counted back.
+      this.#count(records, 0, free, 1);
       const taken = free === 0 ? 0 : this.#outlet.push(records, free);
+      this.#count(records, Math.max(0, taken), free, -1);
       if (taken < 0) {
         waiting.push(Promise.reject(pushError(taken)));
         return;
       }
-      for (let at = 0; at < taken; at += records.readUInt32LE(at + RECORD.length))
-        this.#counters.sent[laneOf(records, at)] += 1;
       records = records.subarray(taken);
       if (records.length === 0) return;
       const length = records.readUInt32LE(RECORD.length);
@@ -165,6 +188,11 @@ export class Sender {
       if (sent !== ACCEPTED) waiting.push(sent);
       records = records.subarray(length);
     }
+  }
+
+  #count(records: Buffer, from: number, to: number, by: 1 | -1): void {
+    for (let at = from; at < to; at += records.readUInt32LE(at + RECORD.length))
+      this.#counters.sent[laneOf(records, at)] += by;
   }
 
   /** Returns how many bytes of records come before the first whose lane has something waiting. */

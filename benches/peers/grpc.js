@@ -56,14 +56,14 @@ export async function startAnswerer({ folder, measure, receive, respond }) {
     },
   );
   const address = `unix:${join(folder, 'socket')}`;
-  await promisify(server.bindAsync).call(server, address, grpc.ServerCredentials.createInsecure());
+  await promisify((done) => server.bindAsync(address, grpc.ServerCredentials.createInsecure(), done))();
   return { address, close: async () => server.forceShutdown() };
 }
 
 /** @type {import('../harness/contestants.js').Peer['startDriver']} */
 export async function startDriver(context) {
   const client = new grpc.Client(context.address, grpc.credentials.createInsecure(), OPTIONS);
-  await promisify(client.waitForReady).call(client, Date.now() + CONNECT_TIMEOUT);
+  await promisify((done) => client.waitForReady(Date.now() + CONNECT_TIMEOUT, done))();
   return context.contestant.options.call === 'unary' ? driveUnary(client, context) : driveBidi(client, context);
 }
 

@@ -10,6 +10,8 @@ import type { Credentials, Link, LinkObserver } from './transport.js';
 
 const ALL_LANES = 15;
 const UNLIMITED = 65_536;
+/** Milliseconds that a native wait can be told. */
+const MAX_BLOCK = 0xffff_ffff;
 
 /** What a shared-memory link is made of. */
 export interface ShmOptions {
@@ -57,6 +59,11 @@ export class ShmLink extends SessionLink implements Link {
   }
 
   resume(): void {
+    this.#receive();
+  }
+
+  block(milliseconds: number): void {
+    this.native.block(Math.min(Math.ceil(milliseconds), MAX_BLOCK));
     this.#receive();
   }
 

@@ -41,6 +41,11 @@ export interface Link {
   flush(): Promise<void>;
   /** The receiver takes messages again of which it had enough. */
   resume(): void;
+  /**
+   * Waits with the whole thread until something came, for so many milliseconds at the most, and delivers it. Absent where only the event loop
+   * can bring anything.
+   */
+  block?(milliseconds: number): void;
   /** Tells the peer how many messages of a lane were dropped here. */
   noteDropped(lane: Priority, count: number): void;
   /** How many messages of a lane the peer says it dropped. */

@@ -84,6 +84,7 @@ const LAYERS: Readonly<Record<string, Layer>> = {
       'lanes.ts',
       'lifecycle.ts',
       'peer.ts',
+      'receivers.ts',
       'reconnect.ts',
       'request.ts',
       'sender.ts',
@@ -135,6 +136,7 @@ const CRATES: Readonly<Record<string, Crate>> = {
   testkit: { uses: ['eipc-core', 'eipc-shm'] }, // not published, and not below anything that is
   fuzz: { uses: ['eipc-core', 'eipc-shm', 'eipc-testkit'] }, // not published; a workspace of its own
   bench: { uses: ['eipc-core', 'eipc-shm'] }, // not published; for benches/
+  instructions: { uses: ['eipc-core', 'eipc-shm', 'eipc-testkit'] }, // not published
   mutants: { uses: [] }, // not published; reads the sources of the others as text
 };
 

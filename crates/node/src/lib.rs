@@ -32,6 +32,7 @@ mod hot;
 mod inspection;
 mod key;
 mod options;
+mod pause;
 mod poller;
 mod protocol;
 mod replay_window;

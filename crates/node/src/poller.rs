@@ -16,6 +16,7 @@ use napi_derive::napi;
 use crate::callback::Callback;
 use crate::cleanup;
 use crate::event_loop::{EventLoop, LibuvLoop, PlainLoop};
+use crate::pause::{Core, Pauses};
 
 /// How a session waits for its peer (`wait` of the options).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -42,10 +43,6 @@ pub(crate) trait Spinning {
     fn hot(&self) -> &Cell<bool>;
 }
 
-/// Pauses between two yields of the core: about a microsecond, so that a peer on the same core gets it soon.
-const PAUSES_PER_YIELD: u32 = 64;
-/// Pauses between two looks at the clock, which costs more than a pause.
-const PAUSES_PER_CLOCK: u32 = 8;
 /// The least a spin lasts.
 const SPIN: Duration = Duration::from_micros(50);
 /// The most it lasts, and the longest wait that is worth one. Two parked peers answer each other in some 100 µs, two spinning ones
@@ -90,6 +87,7 @@ pub(crate) struct PollerInner {
     waiting_since: Cell<Option<Instant>>,
     /// Streams: keep the loop turning until then.
     turning_until: Cell<Option<Instant>>,
+    core: Core,
     spins: Cell<u64>,
     hits: Cell<u64>,
     parks: Cell<u64>,
@@ -104,6 +102,11 @@ pub(crate) trait Closing {
 }
 
 impl PollerInner {
+    /// What is known of the core this thread runs on.
+    pub(crate) const fn core(&self) -> &Core {
+        &self.core
+    }
+
     pub(crate) fn event_loop(&self) -> &dyn EventLoop {
         &*self.event_loop
     }
@@ -142,7 +145,7 @@ impl PollerInner {
         let mut since = interrupted.unwrap_or(begun);
         let mut budget = self.budget();
         let mut waits = None;
-        let mut round = 0_u32;
+        let mut pauses = Pauses::on(&self.core);
         self.spins.set(self.spins.get() + u64::from(interrupted.is_none() && !budget.is_zero()));
         loop {
             if self.deliver_what_came() {
@@ -163,7 +166,7 @@ impl PollerInner {
             if !waits.get_or_insert_with(|| self.waits()).patient {
                 break;
             }
-            if round.is_multiple_of(PAUSES_PER_CLOCK) {
+            if pauses.is_clock_due() {
                 let now = Instant::now();
                 if now.duration_since(since) >= budget {
                     break;
@@ -174,12 +177,7 @@ impl PollerInner {
                     return;
                 }
             }
-            round = round.wrapping_add(1);
-            if round.is_multiple_of(PAUSES_PER_YIELD) {
-                std::thread::yield_now()
-            } else {
-                std::hint::spin_loop()
-            }
+            pauses.take();
         }
         if !budget.is_zero() {
             self.misses.set(self.misses.get().saturating_add(1));
@@ -323,6 +321,7 @@ impl Poller {
             looking_since: Cell::new(None),
             waiting_since: Cell::new(None),
             turning_until: Cell::new(None),
+            core: Core::default(),
             spins: Cell::new(0),
             hits: Cell::new(0),
             parks: Cell::new(0),

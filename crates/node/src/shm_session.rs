@@ -7,6 +7,7 @@
 use std::cell::{Cell, RefCell};
 use std::ffi::c_int;
 use std::rc::{Rc, Weak};
+use std::time::Duration;
 
 use eipc_core::{Code, Error as Fault, Time};
 use napi::bindgen_prelude::*;
@@ -26,6 +27,8 @@ use crate::poller::{Closing, Poller, PollerInner, Spinning, Wait};
 use crate::shared_link::SharedLink;
 use crate::timer::Timer;
 use crate::unix::UnixSocket;
+
+mod blocking;
 
 /// `state()`: the last of the four.
 const CLOSED: u32 = 3;
@@ -320,6 +323,12 @@ impl ShmSession {
     #[napi]
     pub fn handle_timeout(&self) {
         self.inner.with(|link| link.handle_timeout(clock::now()));
+    }
+
+    /// Blocks the thread until there is something to receive or to follow, or for so many milliseconds.
+    #[napi]
+    pub fn block(&self, milliseconds: u32) {
+        self.inner.block(Duration::from_millis(milliseconds.into()));
     }
 
     /// Starts the authenticated close; idempotent.

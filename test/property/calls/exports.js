@@ -12,6 +12,8 @@ const kind = fc.oneof(number(255), fc.constantFrom(...'iftaphucCXESAHR'.split(''
 const lane = number(3);
 const suites = array(number(3), 4);
 const milliseconds = number(10_000);
+/** As long as a test can stand still: whatever else is asked for is waited for. */
+const blocking = fc.oneof(fc.nat(2).map(plain), text('soon'));
 const service = object({ id, keys: array(key), capabilities: array(text('ui:control')) });
 const rules = object({
   anyTimestamp: boolean,
@@ -167,6 +169,7 @@ export const EXPORTS = {
   'ShmSession#droppedByPeer': [lane],
   'ShmSession#timeoutMs': [],
   'ShmSession#handleTimeout': [],
+  'ShmSession#block': [blocking],
   'ShmSession#close': [number(3)],
   'ShmSession#destroy': [number(40)],
   'ShmSession#state': [],

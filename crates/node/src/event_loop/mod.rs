@@ -9,6 +9,8 @@ mod bell;
 mod libuv;
 mod plain;
 #[cfg(unix)]
+pub(crate) mod poll;
+#[cfg(unix)]
 mod readiness;
 mod uv;
 

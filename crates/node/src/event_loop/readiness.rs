@@ -10,6 +10,7 @@ use std::os::unix::net::UnixStream;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
 
+use super::poll::{FOR_EVER, poll};
 use super::{READABLE, WRITABLE};
 
 /// The owner's end. Dropping it ends the thread.
@@ -102,7 +103,7 @@ fn wait_for_ever(requests: &Mutex<Requests>, mut nudged: &UnixStream, report: &d
                 });
             }
         }
-        poll(&mut polled);
+        poll(&mut polled, FOR_EVER);
         // Whatever was written meanwhile: the requests are read anew.
         while matches!(nudged.read(&mut [0; 64]), Ok(length) if length > 0) {}
         if note_ready(requests, &ids, polled.get(1..).unwrap_or_default()) {
@@ -129,14 +130,6 @@ fn note_ready(requests: &Mutex<Requests>, ids: &[u64], polled: &[libc::pollfd]) 
         }
     }
     found
-}
-
-fn poll(polled: &mut [libc::pollfd]) {
-    let count = libc::nfds_t::try_from(polled.len()).unwrap_or(0);
-    // SAFETY: pointer and length of a live slice of the C type, which the call writes `revents` of and does not keep. Descriptors are
-    // numbers here: one that was closed meanwhile gives POLLNVAL or another file's events, which `note_ready` drops. A failed call
-    // (EINTR, ENOMEM) leaves every `revents` 0, so the caller asks again.
-    unsafe { libc::poll(polled.as_mut_ptr(), count, -1) };
 }
 
 fn asked(events: c_int) -> i16 {
