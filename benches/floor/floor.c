@@ -93,9 +93,10 @@ static void set_up(struct link *link, const struct options *options) {
     link->in_key = keys[1];
 }
 
-static void turn_round(struct link *link) {
+static void turn_round(struct link *link, pid_t parent) {
     const struct hmac sends = link->out_key;
     link->name = "answering process";
+    link->parent = parent;
     link->out.ring = &link->shared->back;
     link->in.ring = &link->shared->there;
     link->out_key = link->in_key;
@@ -113,12 +114,13 @@ int main(int count, char **words) {
     };
     const unsigned deadline = (unsigned)(3 * (options.seconds + options.warm_up)) + GRACE;
     set_up(&link, &options);
+    const pid_t parent = getpid();
     const pid_t answerer = fork();
     if (answerer < 0) refuse("there is no second process", 1);
     alarm(deadline); /* a process that is stuck, or was left alone, ends */
     pin_to(answerer == 0 ? options.answering_core : options.driving_core);
     if (answerer == 0) {
-        turn_round(&link);
+        turn_round(&link, parent);
         if (is_echo) echo(&link);
         count_messages(&link);
     }

@@ -4,13 +4,14 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "clock.h"
 #include "hmac.h"
 #include "payload.h"
 #include "ring.h"
 
-/* Waiting this often the other side's failure is looked at. */
+/* Waiting this often it is looked at whether the other side is still there. */
 #define LOOK_EVERY 4096u
 
 /* What both processes map. */
@@ -22,6 +23,7 @@ struct shared {
 struct link {
     const char *name; /* for messages */
     struct shared *shared;
+    pid_t parent; /* of the answering process; 0 in the other one */
     struct producer out;
     struct consumer in;
     int is_signed;
@@ -42,7 +44,9 @@ static inline void fail(struct link *link, const char *reason) {
 
 static inline void wait_a_little(struct link *link, unsigned *waited) {
     pause_core();
-    if (++*waited % LOOK_EVERY == 0 && atomic_load_explicit(&link->shared->has_failed, memory_order_relaxed)) exit(1);
+    if (++*waited % LOOK_EVERY != 0) return;
+    if (atomic_load_explicit(&link->shared->has_failed, memory_order_relaxed)) exit(1);
+    if (link->parent != 0 && link->parent != getppid()) exit(1);
 }
 
 static inline void flush(struct link *link) {

@@ -31,9 +31,9 @@ pub(crate) struct Link {
     opener: Opener,
     outbound: Outbound<SystemSegment>,
     inbound: Inbound<SystemSegment>,
-    /// The frame that is sealed: meta in place, payload and tag written anew each time.
+    /// The frame that is sealed; an AEAD leaves nothing in it as it was.
     frame: Vec<u8>,
-    meta_len: usize,
+    meta: Vec<u8>,
     incoming: Vec<u8>,
     unpublished: u32,
     budget: Budget,
@@ -52,9 +52,9 @@ impl Link {
         };
         let meta = Meta { priority: PRIORITY, payload_format: PayloadFormat::Bytes, ..Meta::default() };
         let meta_len = header_binary::encoded_len(&meta)?;
-        let mut frame = vec![0; sealer.frame_len(meta_len, size)?];
-        let room = frame.get_mut(Sealer::META_OFFSET..).ok_or("a frame without room for its meta")?;
-        header_binary::write(&meta, room)?;
+        let mut binary_meta = vec![0; meta_len];
+        header_binary::write(&meta, &mut binary_meta)?;
+        let frame = vec![0; sealer.frame_len(meta_len, size)?];
         let shortest = u32::try_from(Sealer::META_OFFSET + sealer.tag_len())?;
         Ok(Self {
             outbound: Outbound::new(region.clone(), sends)?,
@@ -64,7 +64,7 @@ impl Link {
             sealer,
             opener,
             frame,
-            meta_len,
+            meta: binary_meta,
             unpublished: 0,
             budget: Budget::new(DRAIN_BYTES),
             begun: Instant::now(),
@@ -87,16 +87,12 @@ impl Link {
                 self.spin(&mut spins)?;
             }
         }
-        let at = Sealer::META_OFFSET + self.meta_len;
-        self.frame
-            .get_mut(at..at + payload.len())
-            .ok_or("a payload of another size")?
-            .copy_from_slice(payload);
+        self.lay_out(payload).ok_or("a payload of another size")?;
         self.sealer.seal(
             Kind::Features,
             PRIORITY,
             MetaKind::Binary,
-            self.meta_len,
+            self.meta.len(),
             &mut self.frame,
             self.now,
         )?;
@@ -142,6 +138,14 @@ impl Link {
             doorbell::ring(self.socket.as_fd())?;
         }
         Ok(())
+    }
+
+    fn lay_out(&mut self, payload: &[u8]) -> Option<()> {
+        let room = self.frame.get_mut(Sealer::META_OFFSET..)?;
+        let (meta, room) = room.split_at_mut_checked(self.meta.len())?;
+        meta.copy_from_slice(&self.meta);
+        room.get_mut(..payload.len())?.copy_from_slice(payload);
+        Some(())
     }
 
     fn spin(&mut self, spins: &mut u32) -> Result<(), Box<dyn Error>> {
