@@ -19,8 +19,9 @@ import { fill } from '../helpers/scene.js';
 const FLOODER = fileURLToPath(new URL('fixtures/flooder.js', import.meta.url));
 const CLIENTS = 64;
 const BULK_BYTES = 4_096;
-/** Messages of 4 KiB that one batch takes at most. */
+/** Messages of 4 KiB that one batch takes at most, and where P0 messages come these days. */
 const BATCH = 16;
+const SMALL_BATCH = 1;
 
 let folder: string;
 let keys: Map<string, Buffer>;
@@ -127,6 +128,32 @@ describe('over shared memory', () => {
     }
     // Not the worst: a connection that was asleep is found when the loop polls next, a quarter of a millisecond later at most.
     expect(waits.toSorted((left, right) => left - right)[10], waits.join(' ')).toBeLessThanOrEqual(2 * BATCH);
+    await client.close();
+  });
+
+  it('where priority 0 comes, bulk is taken in small portions, and in large ones again when it has ceased', async () => {
+    const { server } = await serve('shm');
+    const portions: number[] = [];
+    let portion = 0;
+    const router = server.router;
+    router?.handle('intent', () => undefined);
+    router?.handle('chat', () => {
+      // What is delivered in one go is handled before any promise of it goes on.
+      if (portion === 0) queueMicrotask(() => portions.push(portion) && (portion = 0));
+      portion += 1;
+    });
+    const client = await dial(server, 'client-0');
+    const send = async (): Promise<number> => {
+      portions.length = 0;
+      const payload = Buffer.alloc(BULK_BYTES);
+      for (let n = 0; n < 64; n += 1) expect(client.trySend({ type: 'chat', priority: 3, payload })).toBe(true);
+      await expect.poll(() => portions.reduce((sum, count) => sum + count, 0)).toBe(64);
+      return Math.max(...portions);
+    };
+    expect(await send()).toBeGreaterThan(SMALL_BATCH);
+    await client.send({ type: 'intent', priority: 0 });
+    expect(await send()).toBe(SMALL_BATCH);
+    await expect.poll(send).toBeGreaterThan(SMALL_BATCH);
     await client.close();
   });
 });

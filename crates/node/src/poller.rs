@@ -9,12 +9,14 @@ use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 use std::time::{Duration, Instant};
 
+use eipc_core::Time;
 use napi::bindgen_prelude::*;
 use napi::sys;
 use napi_derive::napi;
 
 use crate::callback::Callback;
 use crate::cleanup;
+use crate::clock;
 use crate::event_loop::{EventLoop, LibuvLoop, PlainLoop};
 use crate::pause::{Core, Pauses};
 
@@ -50,6 +52,10 @@ const SPIN: Duration = Duration::from_micros(50);
 const PATIENCE: Duration = Duration::from_micros(200);
 /// The longest the loop is kept from its other work while messages keep coming.
 const TURN: Duration = Duration::from_micros(250);
+/// The same where P0 messages come: one of another connection may be among the other work, as a doorbell.
+const SHORT_TURN: Duration = Duration::from_micros(25);
+/// How long after a P0 message the next one is expected.
+const URGENCY: Duration = Duration::from_millis(20);
 /// The longest it is kept from other work of which nothing is known.
 const SLICE: Duration = Duration::from_micros(20);
 /// Fruitless spins in a row after which spinning stops, until a doorbell shows that a wait was short again.
@@ -87,6 +93,8 @@ pub(crate) struct PollerInner {
     waiting_since: Cell<Option<Instant>>,
     /// Streams: keep the loop turning until then.
     turning_until: Cell<Option<Instant>>,
+    /// Until when P0 messages are expected.
+    urgent_until: Cell<Time>,
     core: Core,
     spins: Cell<u64>,
     hits: Cell<u64>,
@@ -102,6 +110,16 @@ pub(crate) trait Closing {
 }
 
 impl PollerInner {
+    /// A P0 message came: others will, and are not to wait for bulk.
+    pub(crate) fn note_urgent(&self, now: Time) {
+        self.urgent_until.set(now.after(URGENCY));
+    }
+
+    /// Whether P0 messages come these days.
+    pub(crate) fn is_urgent(&self, now: Time) -> bool {
+        now < self.urgent_until.get()
+    }
+
     /// What is known of the core this thread runs on.
     pub(crate) const fn core(&self) -> &Core {
         &self.core
@@ -154,7 +172,8 @@ impl PollerInner {
                 self.misses.set(0);
                 self.patience.set(self.patience.get().mul_f32(0.9).max(SPIN));
                 // JavaScript ran: whatever it started (timers, immediates, I/O) must not wait long.
-                if self.event_loop.has_other_work() != Some(false) || now.duration_since(begun) >= TURN {
+                if self.event_loop.has_other_work() != Some(false) || now.duration_since(begun) >= self.turn()
+                {
                     self.event_loop.look_again();
                     return;
                 }
@@ -184,6 +203,10 @@ impl PollerInner {
         }
         self.waiting_since.set(Some(since));
         self.cool_down(waits.is_some_and(|waits| waits.polling));
+    }
+
+    fn turn(&self) -> Duration {
+        if self.is_urgent(clock::recently()) { SHORT_TURN } else { TURN }
     }
 
     /// Looks at every hot session once. Delivering runs JavaScript, which may heat others: they are looked at in the same round.
@@ -321,6 +344,7 @@ impl Poller {
             looking_since: Cell::new(None),
             waiting_since: Cell::new(None),
             turning_until: Cell::new(None),
+            urgent_until: Cell::new(Time(0)),
             core: Core::default(),
             spins: Cell::new(0),
             hits: Cell::new(0),

@@ -138,7 +138,10 @@ impl ShmInner {
         let mut delivery = Delivery::new(slab, slab_from, words)?;
         let mut space = 0;
         if let Some(link) = self.link.try_borrow_mut().ok()?.as_mut() {
-            link.receive(&mut delivery, lanes, clock::recently());
+            let now = clock::recently();
+            if link.receive(&mut delivery, lanes, self.poller.is_urgent(now), now) {
+                self.poller.note_urgent(now);
+            }
             space = link.take_space();
         }
         self.settle();

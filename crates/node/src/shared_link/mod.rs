@@ -315,12 +315,21 @@ impl SharedLink {
         }
     }
 
-    /// Drains into `delivery`, then finishes what has reached its end.
-    pub(crate) fn receive(&mut self, delivery: &mut Delivery<'_>, lanes: u8, now: Time) {
+    /// Drains into `delivery`, then finishes what has reached its end. Returns whether a P0 message came.
+    ///
+    /// `is_urgent`: see `SharedPlane::receive`.
+    pub(crate) fn receive(
+        &mut self,
+        delivery: &mut Delivery<'_>,
+        lanes: u8,
+        is_urgent: bool,
+        now: Time,
+    ) -> bool {
         self.unpark();
         self.taken = lanes;
-        let Some(plane) = self.plane.as_mut() else { return };
-        let (rings, result) = plane.receive(delivery, lanes);
+        let Some(plane) = self.plane.as_mut() else { return false };
+        let (rings, result) = plane.receive(delivery, lanes, is_urgent);
+        let has_urgent = plane.take_urgent();
         if rings {
             self.socket.ring();
         }
@@ -328,6 +337,7 @@ impl SharedLink {
             Ok(()) => self.finish_if_drained(now),
             Err(error) => self.poison(&error),
         }
+        has_urgent
     }
 
     /// Whether a lane the owner takes has something to deliver.

@@ -206,6 +206,11 @@ impl Budget {
         Self { lanes, ..self }
     }
 
+    /// Takes no more than `bulk_bytes` of bulk from here on: something urgent waits for the end of the drain.
+    pub fn limit(&mut self, bulk_bytes: usize) {
+        self.bulk_bytes = self.bulk_bytes.min(bulk_bytes);
+    }
+
     /// Counts a record that was copied.
     pub fn spend(&mut self, lane: Lane, bytes: usize) {
         if is_bulk(lane) {

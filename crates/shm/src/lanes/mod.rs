@@ -183,6 +183,30 @@ mod tests {
     }
 
     #[test]
+    fn a_drain_that_met_something_urgent_takes_less_bulk_and_never_more() {
+        let (mut outbound, mut inbound) = pair();
+        for _ in 0..8 {
+            assert!(outbound.push(Lane::P3, &[1; 100]).unwrap());
+        }
+        assert!(!outbound.publish());
+        let mut drain = |budget: &mut Budget| {
+            let mut taken = 0;
+            while let Some((lane, length)) = inbound.next_by_priority(budget).unwrap() {
+                inbound.copy_next(lane, &mut vec![0; length]).unwrap();
+                budget.spend(lane, length);
+                taken += 1;
+            }
+            taken
+        };
+        let mut budget = Budget::new(400);
+        budget.limit(100);
+        assert_eq!(drain(&mut budget), 1);
+        let mut budget = Budget::new(300);
+        budget.limit(1_000);
+        assert_eq!(drain(&mut budget), 3);
+    }
+
+    #[test]
     fn after_the_end_of_stream_only_what_was_published_before_comes_out() {
         let (mut outbound, mut inbound) = pair();
         assert!(outbound.push(Lane::P0, b"before").unwrap());
