@@ -7,7 +7,7 @@ SHELL := bash
 # Every chore, which is a target with a line of help, and what the chores need.
 .PHONY: $(shell sed -n 's/^\([a-z-]*\):.*\#\# .*/\1/p' $(MAKEFILE_LIST)) require-node require-rust FORCE
 
-# Arguments for `make demo`, `make bench`, `make soak`, `make loom`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
+# Arguments for `make demo`, `make bench`, `make bench-shm`, `make soak`, `make loom`, `make mutants`, `make interop` and `make test-platforms`, for example ARGS='--speed max --seconds 2'.
 ARGS ?=
 # How long `make fuzz` runs each target, and how many calls `make property` makes.
 SECONDS ?= 60
@@ -16,6 +16,9 @@ CALLS ?= 100000
 KILLS ?= 100
 # How many requests `make approval-kills` tries.
 RUNS ?= 500
+# The two results that `make bench-compare` compares.
+OLD ?=
+NEW ?=
 # Where `make test` also leaves the results of the TypeScript tests, as JSON.
 VITEST_JSON ?=
 
@@ -77,8 +80,16 @@ interop-deep: build-native ## 100 000 random frames, made by one and read by the
 demo: build ## run the demo: an ENI and an EAI process (ARGS='--speed max --seconds 2')
 	node dist/cli/main.js demo $(ARGS)
 
-bench: build $(BENCH_MODULES) ## measure against the peers; conditions are printed (ARGS=...)
+build-benches: build $(BENCH_MODULES) $(STAMPS)/benches ## build what the benchmarks compare with, in C, Rust and Node
+
+bench: build-benches ## measure against the peers; conditions are printed (ARGS=...)
 	node benches/run.js $(ARGS)
+
+bench-shm: build-benches ## measure shared memory at its limit; ends with the table of targets (ARGS=--short only tries it)
+	node benches/shm.js $(ARGS)
+
+bench-compare: | require-node ## compare two results of the above: OLD=a.json NEW=b.json
+	node benches/compare.js $(OLD) $(NEW)
 
 check: $(MODULES) | require-rust ## run what CI runs, stage by stage
 	scripts/check.sh
@@ -150,6 +161,12 @@ $(STAMPS)/native: $(RUST_SOURCES) $(MODULES) $(if $(wildcard *.node),,FORCE) | r
 $(STAMPS)/ts: $(TS_SOURCES) $(STAMPS)/native $(MODULES) $(if $(wildcard dist/index.js),,FORCE)
 	npm run build:ts
 	@mkdir -p $(@D)
+	@touch $@
+
+$(STAMPS)/benches: $(RUST_SOURCES) $(wildcard benches/floor/*.[ch]) $(if $(wildcard target/bench/floor),,FORCE) | require-rust
+	cargo build --release --package eipc-bench
+	@mkdir -p target/bench $(@D)
+	$(CC) -O3 -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -o target/bench/floor benches/floor/*.c
 	@touch $@
 
 $(STAMPS)/vectors: $(RUST_SOURCES) $(MODULES) scripts/build-test-addon.js $(if $(wildcard target/vectors/*.node),,FORCE) | require-rust

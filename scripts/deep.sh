@@ -18,5 +18,6 @@ stage 'loom mutants' make --no-print-directory loom-mutants
 stage 'fuzz' make --no-print-directory fuzz
 stage 'interop' make --no-print-directory interop-deep
 stage 'mutants' make --no-print-directory mutants
+stage 'benches' make --no-print-directory bench-shm ARGS=--short
 stage 'soak' make --no-print-directory soak
 print_table

@@ -1,14 +1,19 @@
 /**
- * Who takes part. A later contestant is an entry here and a module in `peers/`; the order is that of the tables.
+ * Who takes part. A later contestant is an entry here and a module in `peers/`, or a program; the order is that of the tables.
  *
  * @typedef {object} Contestant
  * @property {string} id - for `--only`; a prefix up to a hyphen selects several
  * @property {string} label - for the tables
- * @property {string} peer - the module in `peers/`
- * @property {'none' | 'HMAC-SHA256'} security - of each message
+ * @property {{ peer: string } | NativeProgram} runsAs - a module in `peers/` on both sides, or a program
+ * @property {'none' | 'HMAC-SHA256' | 'AES-256-GCM' | 'ChaCha20-Poly1305'} security - of each message
  * @property {readonly string[]} measures
+ * @property {readonly ('two' | 'one')[]} placements - where it makes sense
  * @property {Readonly<Record<string, string>>} idioms - how its messages are sent, by measure
  * @property {Readonly<Record<string, string>>} options - for its peer
+ *
+ * @typedef {object} NativeProgram - runs both processes of a point itself (native.js)
+ * @property {string} program - where its build leaves it, in the repository
+ * @property {readonly string[]} words - the first of its arguments
  *
  * @typedef {object} AnswererContext
  * @property {Contestant} contestant
@@ -29,58 +34,120 @@
  */
 
 const EIPC_MEASURES = ['round-trip', 'request', 'fixed-rate', 'one-way', 'one-way-batch'];
+const ALL_MEASURES = [...EIPC_MEASURES, 'connect', 'parked', 'memory', 'peer-down'];
 const EIPC_IDIOMS = { 'one-way': 'trySend, send when full', 'one-way-batch': 'sendBatch of 64' };
 const NET_MEASURES = ['round-trip', 'fixed-rate', 'one-way', 'one-way-batch'];
 const NET_IDIOMS = { 'one-way': 'a write each, corked until drain', 'one-way-batch': 'blocks of 64 KiB' };
+const NATIVE_MEASURES = ['round-trip', 'one-way', 'one-way-batch'];
+const BOTH = ['two', 'one'];
 
 /** @type {readonly Contestant[]} */
 export const CONTESTANTS = [
-  {
-    id: 'eipc-shm',
-    label: 'EIPC, shared memory',
-    peer: 'eipc',
-    security: 'HMAC-SHA256',
-    measures: EIPC_MEASURES,
-    idioms: EIPC_IDIOMS,
-    options: { transport: 'shm', wait: 'adaptive' },
-  },
-  {
-    id: 'eipc-unix',
-    label: 'EIPC, Unix socket',
-    peer: 'eipc',
-    security: 'HMAC-SHA256',
-    measures: EIPC_MEASURES,
-    idioms: EIPC_IDIOMS,
-    options: { transport: 'unix', wait: 'adaptive' },
-  },
+  eipc('eipc-shm', 'shared memory', { measures: ALL_MEASURES }),
+  eipc('eipc-unix', 'Unix socket', {
+    measures: ALL_MEASURES,
+    options: { transport: 'unix' },
+  }),
+  eipc('eipc-aes-256-gcm', 'shared memory, AES-256-GCM', {
+    security: 'AES-256-GCM',
+    options: { suite: 'aes-256-gcm' },
+  }),
+  eipc('eipc-chacha20-poly1305', 'shared memory, ChaCha20-Poly1305', {
+    security: 'ChaCha20-Poly1305',
+    options: { suite: 'chacha20-poly1305' },
+  }),
+  eipc('eipc-json', 'shared memory, JSON object', { options: { payload: 'json' } }),
+  eipc('eipc-float32', 'shared memory, Float32Array', { options: { payload: 'float32' } }),
   {
     id: 'net-raw',
     label: 'node:net, Unix socket',
-    peer: 'net-raw',
+    runsAs: { peer: 'net-raw' },
     security: 'none',
     measures: NET_MEASURES,
+    placements: BOTH,
     idioms: NET_IDIOMS,
     options: {},
   },
   {
     id: 'net-hmac',
     label: 'node:net + node:crypto',
-    peer: 'net-hmac',
+    runsAs: { peer: 'net-hmac' },
     security: 'HMAC-SHA256',
     measures: NET_MEASURES,
+    placements: BOTH,
     idioms: NET_IDIOMS,
     options: {},
   },
   {
     id: 'zeromq',
     label: 'zeromq.js, ipc',
-    peer: 'zeromq',
+    runsAs: { peer: 'zeromq' },
     security: 'none',
     measures: ['round-trip', 'fixed-rate', 'one-way'],
+    placements: BOTH,
     idioms: { 'round-trip': 'PAIR', 'fixed-rate': 'PAIR', 'one-way': 'PUSH/PULL, await send' },
     options: {},
   },
+  {
+    id: 'grpc-unary',
+    label: 'grpc-js, unary calls',
+    runsAs: { peer: 'grpc' },
+    security: 'none',
+    measures: ['round-trip', 'request', 'fixed-rate', 'one-way'],
+    placements: BOTH,
+    idioms: { 'one-way': '64 calls at once' },
+    options: { call: 'unary' },
+  },
+  {
+    id: 'grpc-bidi',
+    label: 'grpc-js, bidirectional stream',
+    runsAs: { peer: 'grpc' },
+    security: 'none',
+    measures: ['round-trip', 'fixed-rate', 'one-way'],
+    placements: BOTH,
+    idioms: { 'one-way': 'write, drain when full' },
+    options: { call: 'bidi' },
+  },
+  {
+    id: 'rust-shm',
+    label: 'EIPC, Rust to Rust, spinning',
+    runsAs: { program: 'target/release/rust-shm', words: ['hmac-sha256'] },
+    security: 'HMAC-SHA256',
+    measures: NATIVE_MEASURES,
+    placements: ['two'],
+    idioms: { 'one-way-batch': 'published by 64' },
+    options: {},
+  },
+  floor('floor', 'C, shared memory, spinning', { word: 'none', security: 'none' }),
+  floor('floor-hmac', 'C, shared memory, spinning + HMAC', { word: 'hmac-sha256', security: 'HMAC-SHA256' }),
 ];
+
+function eipc(id, label, { security = 'HMAC-SHA256', measures = EIPC_MEASURES, options = {} }) {
+  return {
+    id,
+    label: `EIPC, ${label}`,
+    runsAs: { peer: 'eipc' },
+    security,
+    measures,
+    placements: BOTH,
+    idioms: EIPC_IDIOMS,
+    options: { transport: 'shm', wait: 'adaptive', payload: 'bytes', ...options },
+  };
+}
+
+/** Two processes that spin have nothing to look for on one core. */
+function floor(id, label, { word, security }) {
+  return {
+    id,
+    label,
+    runsAs: { program: 'target/bench/floor', words: [word] },
+    security,
+    measures: NATIVE_MEASURES,
+    placements: ['two'],
+    idioms: { 'one-way-batch': 'published by 16' },
+    options: {},
+  };
+}
 
 /** Those whose figures the others are divided by. */
 export const BASELINES = ['net-raw', 'zeromq'];
@@ -90,5 +157,5 @@ export const BASELINES = ['net-raw', 'zeromq'];
  * @returns {Promise<Peer>}
  */
 export function peerOf(contestant) {
-  return import(`../peers/${contestant.peer}.js`);
+  return import(`../peers/${contestant.runsAs.peer}.js`);
 }

@@ -11,6 +11,7 @@ import { readFileSync } from 'node:fs';
  * @property {string} description
  * @property {readonly string[]} answererPrefix - put in front of the command
  * @property {readonly string[]} driverPrefix
+ * @property {readonly (number | null)[]} cores - of the answering and the driving process; null: not pinned
  * @property {string | null} refusal - why it cannot be measured here
  */
 
@@ -28,12 +29,13 @@ export function makePlacement(name) {
       description: 'two processes, not pinned (no taskset here)',
       answererPrefix: [],
       driverPrefix: [],
+      cores: [null, null],
       refusal,
     };
   }
   if (name === 'one') {
     const description = `one core: both processes pinned to core ${first}`;
-    return { name, description, answererPrefix: pinnedTo(first), driverPrefix: pinnedTo(first), refusal: null };
+    return { name, description, ...pinnedTo(first, first), refusal: null };
   }
   if (second === undefined) {
     return {
@@ -41,11 +43,12 @@ export function makePlacement(name) {
       description: 'two cores',
       answererPrefix: [],
       driverPrefix: [],
+      cores: [null, null],
       refusal: 'there is only one core to use',
     };
   }
   const description = `two cores: answering process pinned to core ${first}, driving process to core ${second}`;
-  return { name, description, answererPrefix: pinnedTo(first), driverPrefix: pinnedTo(second), refusal: null };
+  return { name, description, ...pinnedTo(first, second), refusal: null };
 }
 
 /**
@@ -87,9 +90,13 @@ function siblingsOf(core) {
   }
 }
 
-/** @param {number} core */
-function pinnedTo(core) {
-  return ['taskset', '-c', String(core)];
+/**
+ * @param {number} answering
+ * @param {number} driving
+ */
+function pinnedTo(answering, driving) {
+  const [answererPrefix, driverPrefix] = [answering, driving].map((core) => ['taskset', '-c', String(core)]);
+  return { answererPrefix, driverPrefix, cores: [answering, driving] };
 }
 
 function hasTaskset() {

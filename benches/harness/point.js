@@ -4,6 +4,8 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+import { MEASURES } from './measures/index.js';
+import { runNative } from './native.js';
 import { SideProcess } from './side-process.js';
 
 const START_TIMEOUT = 20_000;
@@ -18,12 +20,16 @@ process.on('exit', () => {
 /**
  * Runs it.
  *
- * @param {{ contestant: import('./contestants.js').Contestant, measure: string, placement: import('./placement.js').Placement }} point
- * @param {import('./measures/index.js').Settings} settings
+ * @param {import('./schedule.js').Point} point
+ * @param {Omit<import('./measures/index.js').Settings, 'size'>} times
  * @returns {Promise<{ result: any, description: string }>}
  * @throws Unavailable when the contestant cannot be loaded, Error when a message was wrong or missing or a process failed
  */
-export async function runPoint({ contestant, measure, placement }, settings) {
+export async function runPoint(point, times) {
+  const { contestant, measure, placement, size } = point;
+  const settings = { ...times, size };
+  const timeout = START_TIMEOUT + (settings.seconds + settings.warmUpSeconds) * 3_000;
+  if ('program' in contestant.runsAs) return runNative(point, settings, timeout);
   const folder = mkdtempSync(join(tmpdir(), 'eipc-bench-'));
   folders.add(folder);
   const sides = [];
@@ -38,8 +44,8 @@ export async function runPoint({ contestant, measure, placement }, settings) {
     const driver = new SideProcess('driving process', placement.driverPrefix);
     sides.push(driver);
     driver.tell({ ...order, side: 'drive', address });
-    const timeout = START_TIMEOUT + (settings.seconds + settings.warmUpSeconds) * 3_000;
-    return await Promise.race([driver.hear('result', timeout), answerer.failed()]);
+    const result = driver.hear('result', timeout);
+    return await (MEASURES[measure].killsAnswerer ? result : Promise.race([result, answerer.failed()]));
   } finally {
     // The driver first: a contestant may take a peer that goes away under it for a failure.
     for (const side of sides.reverse()) await side.end(GRACE);

@@ -8,6 +8,7 @@ import { MEASURES } from './measures/index.js';
 /**
  * @typedef {object} Outcome - of one point
  * @property {number} round
+ * @property {number} size - bytes of payload
  * @property {'two' | 'one'} placement
  * @property {string} measure
  * @property {string} contestant
@@ -15,6 +16,7 @@ import { MEASURES } from './measures/index.js';
  * @property {any} result
  *
  * @typedef {object} Row
+ * @property {number} size - bytes of payload
  * @property {'two' | 'one'} placement
  * @property {string} measure
  * @property {string} contestant
@@ -32,10 +34,11 @@ import { MEASURES } from './measures/index.js';
 export function summarise(outcomes) {
   const groups = groupBy(outcomes, groupKey);
   return [...groups.values()].map((group) => {
-    const { placement, measure, contestant, description } = group[0];
+    const { size, placement, measure, contestant, description } = group[0];
     const leading = leadingFigure(measure);
     const values = group.map(({ result }) => result[leading]);
     return {
+      size,
       placement,
       measure,
       contestant,
@@ -58,9 +61,14 @@ export function median(values) {
   return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
 }
 
-/** @param {string} measure */
-function leadingFigure(measure) {
-  return MEASURES[measure].kind === 'latency' ? 'p50' : 'perSecond';
+const LEADING = { latency: 'p50', throughput: 'perSecond', idle: 'cores', memory: 'bytesEach' };
+
+/**
+ * @param {string} measure
+ * @returns {'p50' | 'perSecond' | 'cores' | 'bytesEach'} the figure of its results that counts
+ */
+export function leadingFigure(measure) {
+  return LEADING[MEASURES[measure].kind];
 }
 
 function medians(results) {
@@ -76,29 +84,41 @@ function medians(results) {
 const SUBSTITUTES = { request: 'round-trip', 'one-way-batch': 'one-way' };
 
 function ratioTo(baseline, group, outcomes) {
-  const { placement, measure } = group[0];
+  const { size, placement, measure } = group[0];
   const figure = leadingFigure(measure);
   const find = (round, name) =>
     outcomes.find(
       (other) =>
         other.contestant === baseline &&
         other.round === round &&
+        other.size === size &&
         other.placement === placement &&
         other.measure === name,
     );
   const ratios = group.flatMap(({ round, result }) => {
     const base = find(round, measure) ?? find(round, SUBSTITUTES[measure]);
     if (base === undefined) return [];
-    return [figure === 'p50' ? base.result.p50 / result.p50 : result.perSecond / base.result.perSecond];
+    return [figure === 'perSecond' ? result.perSecond / base.result.perSecond : base.result[figure] / result[figure]];
   });
   return ratios.length === 0 ? null : median(ratios);
 }
 
-function groupKey({ placement, measure, contestant }) {
-  return `${placement} ${measure} ${contestant}`;
+/**
+ * What belongs to one row.
+ *
+ * @param {Pick<Outcome, 'size' | 'placement' | 'measure' | 'contestant'>} outcome
+ */
+export function groupKey({ size, placement, measure, contestant }) {
+  return `${placement} ${measure} ${size} ${contestant}`;
 }
 
-function groupBy(list, keyOf) {
+/**
+ * @template T
+ * @param {readonly T[]} list
+ * @param {(item: T) => string} keyOf
+ * @returns {Map<string, T[]>}
+ */
+export function groupBy(list, keyOf) {
   const groups = new Map();
   for (const item of list) groups.set(keyOf(item), [...(groups.get(keyOf(item)) ?? []), item]);
   return groups;

@@ -1,9 +1,12 @@
 /**
- * EIPC as a user would write it: `listen` with a router on the answering side, `connect` and iteration on the driving side, default options.
+ * EIPC as a user would write it: `listen` with a router on the answering side, `connect` and iteration on the driving side, default options
+ * except for the suite where a contestant names one.
  *
- * Messages are `features` with bytes as payload; every one is authenticated by the session's suite.
+ * Messages are `features`; every one is authenticated by the session's suite.
  */
 import { join } from 'node:path';
+
+import { formatOf } from './eipc-payload.js';
 
 const BUILT = '../../dist/index.js';
 const SERVICE = 'bench';
@@ -26,60 +29,77 @@ export async function load() {
 }
 
 /** @type {import('../harness/contestants.js').Peer['startAnswerer']} */
-export async function startAnswerer({ contestant, folder, key, receive, respond }) {
-  const { transport, wait } = contestant.options;
+export async function startAnswerer({ contestant, folder, size, key, receive, respond }) {
+  const { transport, payload } = contestant.options;
+  const { encode, decode } = formatOf(payload, size);
   const server = await eipc.listen(`${transport}:${join(folder, 'socket')}`, {
-    wait,
+    ...optionsOf(contestant),
     services: { [SERVICE]: { key, capabilities: [] } },
   });
   server.router.handle(TYPE, (message, peer) => {
-    if (message.requestId !== '') return respond(message.payload);
-    const reply = receive(message.payload);
-    if (reply !== undefined) void peer.endpoint.send({ type: TYPE, payload: reply });
+    if (message.requestId !== '') return respond(decode(message.payload));
+    const reply = receive(decode(message.payload));
+    if (reply !== undefined) void peer.endpoint.send({ type: TYPE, payload: encode(reply) });
     return undefined;
   });
   return { address: server.addresses[0], close: () => server.close() };
 }
 
 /** @type {import('../harness/contestants.js').Peer['startDriver']} */
-export async function startDriver({ contestant, address, measure, key, receive }) {
-  const { wait } = contestant.options;
-  const endpoint = await eipc.connect(address, { serviceId: SERVICE, key, wait });
-  void iterate(endpoint, receive);
+export async function startDriver({ contestant, address, measure, size, key, receive }) {
+  const format = formatOf(contestant.options.payload, size);
+  const open = () => eipc.connect(address, { serviceId: SERVICE, key, ...optionsOf(contestant) });
+  const endpoint = await open();
+  void iterate(endpoint, format, receive);
   const { protocol, suite, transport } = endpoint.peer;
   return {
-    send: (payload) => void endpoint.send({ type: TYPE, payload }),
-    request: async (payload) => (await endpoint.request({ type: TYPE, payload })).payload,
-    pump: (source) => (measure === 'one-way-batch' ? pumpBatches : pumpMessages)(endpoint, source),
-    description: `EIPC/${protocol}, ${transport}, ${suite}, wait ${wait}`,
+    ...lineOf(endpoint, format),
+    pump: (source) => (measure === 'one-way-batch' ? pumpBatches : pumpMessages)(endpoint, format, source),
+    connect: async () => lineOf(await open(), format),
+    description: `EIPC/${protocol}, ${transport}, ${suite}, wait ${contestant.options.wait}, ${contestant.options.payload}`,
+  };
+}
+
+function optionsOf({ options: { wait, suite } }) {
+  return suite === undefined ? { wait } : { wait, suites: [suite] };
+}
+
+function lineOf(endpoint, { encode }) {
+  return {
+    send: (payload) => void endpoint.send({ type: TYPE, payload: encode(payload) }),
+    request: async (payload) => (await endpoint.request({ type: TYPE, payload: encode(payload) })).payload,
+    closed: endpoint.closed,
     close: () => endpoint.close(),
   };
 }
 
-async function iterate(endpoint, receive) {
+async function iterate(endpoint, { encode, decode }, receive) {
   for await (const message of endpoint) {
-    const next = receive(message.payload);
-    if (next !== undefined) await endpoint.send({ type: TYPE, payload: next });
+    const next = receive(decode(message.payload));
+    if (next !== undefined) await endpoint.send({ type: TYPE, payload: encode(next) });
   }
 }
 
-async function pumpMessages(endpoint, source) {
-  const payload = source.payload();
+async function pumpMessages(endpoint, { encode, isView }, source) {
+  const bytes = source.payload();
+  const view = isView ? encode(bytes) : undefined;
   for (let more = true; more;) {
-    more = source.stamp(payload);
-    const message = { type: TYPE, payload };
+    more = source.stamp(bytes);
+    const message = { type: TYPE, payload: view ?? encode(bytes) };
     if (!endpoint.trySend(message)) await endpoint.send(message);
   }
   await endpoint.flush();
 }
 
-async function pumpBatches(endpoint, source) {
+async function pumpBatches(endpoint, { encode, isView }, source) {
   const length = Math.max(1, Math.min(BATCH, Math.floor(BATCH_BYTES / source.payload().length)));
-  const messages = Array.from({ length }, () => ({ type: TYPE, payload: source.payload() }));
+  const bytes = Array.from({ length }, () => source.payload());
+  const messages = bytes.map((payload) => ({ type: TYPE, payload: encode(payload) }));
   for (let more = true; more;) {
     let filled = 0;
     while (more && filled < length) {
-      more = source.stamp(messages[filled].payload);
+      more = source.stamp(bytes[filled]);
+      if (!isView) messages[filled].payload = encode(bytes[filled]);
       filled += 1;
     }
     await endpoint.sendBatch(filled === length ? messages : messages.slice(0, filled));

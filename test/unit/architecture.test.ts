@@ -152,6 +152,7 @@ const CRATES: Readonly<Record<string, Crate>> = {
   capi: { uses: ['eipc-core', 'eipc-shm', 'eipc-net'], mayUseUnsafe: true },
   testkit: { uses: ['eipc-core', 'eipc-shm'] }, // not published, and not below anything that is
   fuzz: { uses: ['eipc-core', 'eipc-shm', 'eipc-testkit'] }, // not published; a workspace of its own
+  bench: { uses: ['eipc-core', 'eipc-shm'] }, // not published; for benches/
   instructions: { uses: ['eipc-core', 'eipc-shm', 'eipc-testkit'] }, // not published
   mutants: { uses: [] }, // not published; reads the sources of the others as text
 };

@@ -18,6 +18,7 @@ export const fixedRate = {
   title: 'Round trip at a fixed rate',
   kind: 'latency',
   explanation: 'From the *intended* time of sending to the callback with the echo, so that stalls are not omitted.',
+  hasSize: true,
   answer: echo,
   drive({ size, seconds, warmUpSeconds, rate }, fail) {
     const histogram = new LatencyHistogram();

@@ -14,6 +14,7 @@ export const oneWay = {
   title: 'One-way throughput',
   kind: 'throughput',
   explanation: 'Messages handed over one by one, as fast as back-pressure allows, until the sink confirmed the last.',
+  hasSize: true,
   answer,
   drive,
 };
@@ -23,6 +24,7 @@ export const oneWayBatch = {
   title: 'One-way throughput in batches',
   kind: 'throughput',
   explanation: 'The same, with the application handing over many at once.',
+  hasSize: true,
   answer,
   drive,
 };

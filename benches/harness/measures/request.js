@@ -8,12 +8,8 @@ export const request = {
   kind: 'latency',
   explanation:
     'One request under way; from the call to the resolved promise, `{ status, counter }` decoded and compared.',
-  answer() {
-    return {
-      receive: () => undefined,
-      respond: (payload) => ({ status: 'ok', counter: counterOf(payload) }),
-    };
-  },
+  hasSize: true,
+  answer: answerCounters,
   drive({ size, seconds, warmUpSeconds }, fail) {
     return {
       receive: () => undefined,
@@ -36,3 +32,11 @@ export const request = {
     };
   },
 };
+
+/** The answering side of every request. */
+export function answerCounters() {
+  return {
+    receive: () => undefined,
+    respond: (/** @type {Uint8Array} */ payload) => ({ status: 'ok', counter: counterOf(payload) }),
+  };
+}

@@ -8,6 +8,7 @@ export const roundTrip = {
   title: 'Round trip',
   kind: 'latency',
   explanation: 'Ping-pong, one message under way; from the call that sends to the callback with the echo.',
+  hasSize: true,
   answer: echo,
   drive({ size, seconds, warmUpSeconds }, fail) {
     const histogram = new LatencyHistogram();
