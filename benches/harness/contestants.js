@@ -59,6 +59,11 @@ export const CONTESTANTS = [
   eipc('eipc-json', 'shared memory, JSON object', { options: { payload: 'json' } }),
   eipc('eipc-float32', 'shared memory, Float32Array', { options: { payload: 'float32' } }),
   {
+    ...eipc('eipc-vectors', 'shared memory, vectors', { measures: ['one-way-batch'] }),
+    runsAs: { peer: 'eipc-vectors' },
+    idioms: { 'one-way-batch': 'sendVectors, 512 a block' },
+  },
+  {
     id: 'net-raw',
     label: 'node:net, Unix socket',
     runsAs: { peer: 'net-raw' },

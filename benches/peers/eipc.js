@@ -28,6 +28,11 @@ export async function load() {
   }
 }
 
+/** What `load` has loaded. */
+export function library() {
+  return eipc;
+}
+
 /** @type {import('../harness/contestants.js').Peer['startAnswerer']} */
 export async function startAnswerer({ contestant, folder, size, key, receive, respond }) {
   const { transport, payload } = contestant.options;

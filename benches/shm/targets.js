@@ -75,6 +75,11 @@ export const TARGETS = [
   { ...BATCH, against: send('zeromq'), atLeast: 4 },
   { ...BATCH, against: batch('net-raw'), atLeast: 2 },
   { ...BATCH, against: batch('net-hmac'), atLeast: 6 },
+  {
+    metric: 'Node → Node, shared memory, vectors of 64 B, in blocks',
+    point: batch('eipc-vectors'),
+    atLeast: 4 * MILLION,
+  },
   { ...AES, against: large('zeromq'), atLeast: 1.2 },
   { ...HMAC, against: large('floor-hmac'), atLeast: 0.85 },
   { ...UNIX_TRIP, against: trip('net-raw'), atMost: 1.25 },
