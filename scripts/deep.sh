@@ -12,7 +12,7 @@ stage 'tsan' make --no-print-directory tsan
 stage 'asan' make --no-print-directory asan
 stage 'crash' make --no-print-directory crash
 stage 'audit kills' make --no-print-directory audit-kills KILLS=20
-stage 'approval kills' make --no-print-directory approval-kills
+stage 'approval kills' make --no-print-directory approval-kills RUNS=150
 stage 'loom' make --no-print-directory loom
 stage 'loom mutants' make --no-print-directory loom-mutants
 stage 'fuzz' make --no-print-directory fuzz
