@@ -153,6 +153,22 @@ describe('an approval', () => {
     expect(scene.done).toEqual([]);
   });
 
+  it('does not help a requester whose right was taken away meanwhile, until it has it again', async () => {
+    const { server, client } = await open();
+    const asked = ask(client, 'system.reboot', {}, LONG);
+    const request = await parkedOne(server);
+    const serviceId = request.peer;
+    server.revoke(serviceId, 'system:restricted');
+    await approve(server, request);
+    expect(await asked).toMatchObject({ code: 'EIPC_CAPABILITY', remote: true });
+    expect(scene.done).toEqual([]);
+    server.grant(serviceId, 'system:restricted');
+    const again = ask(client, 'system.reboot', {}, LONG);
+    expect(await approve(server, await parkedOne(server))).toBeUndefined();
+    expect(await again).toBeUndefined();
+    expect(scene.done).toEqual(['system.reboot']);
+  });
+
   it('waits its turn behind a handler of its type, and expires there', async () => {
     const notebook = new Notebook();
     const server = await scene.serve(notebook);
