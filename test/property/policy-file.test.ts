@@ -84,7 +84,7 @@ const rule = fc
   .map(([name, kind, ...rest]) => Object.assign({ action: name, class: kind }, ...rest) as { action: string });
 const policy = fc.uniqueArray(rule, { maxLength: 12, selector: (one) => one.action });
 
-describe('a policy file', () => {
+describe('a policy file', { timeout: 30_000 + 30 * RUNS }, () => {
   test('of any text is read or refused with its place', () => {
     fc.assert(
       fc.property(
