@@ -6,7 +6,6 @@
  * Connecting and listening are in `client.ts` and `server.ts`.
  */
 import { inspect } from 'node:util';
-import { isMainThread } from 'node:worker_threads';
 
 import { activeSession, identified } from './active-session.js';
 import type { ActiveSession, OpenSession } from './active-session.js';
@@ -20,7 +19,7 @@ import { EndpointNews } from './endpoint-news.js';
 import { makeError } from './errors.js';
 import { Flushes } from './flushes.js';
 import { Heartbeat } from './heartbeat.js';
-import { noMessage } from './receivers.js';
+import { receiveSync } from './receive-sync.js';
 import { Intake } from './intake.js';
 import type { IntakeOwner } from './intake.js';
 import { SendLanes } from './lanes.js';
@@ -45,6 +44,7 @@ import { Sender } from './sender.js';
 import { Counters } from './stats.js';
 import type { EndpointStats } from './stats.js';
 import { ThreadBound } from './thread-bound.js';
+import { checkVectors } from './vector-records.js';
 import { CLOSE_REASON } from './transport/transport.js';
 import type { Link } from './transport/transport.js';
 
@@ -73,8 +73,6 @@ export class Opened {
 }
 
 const MAX_RECEIVE_BATCH = 65_536;
-/** More values than a frame holds. */
-const MAX_VECTOR = 262_144;
 
 /** One end of an authenticated connection. */
 export abstract class Endpoint extends ThreadBound implements AsyncIterable<Message>, AsyncDisposable {
@@ -275,25 +273,15 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
    */
   receiveSync(options?: Pick<WaitOptions, 'timeout'>): Message {
     this.#requireInbox();
-    if (isMainThread)
-      throw new TypeError(
-        'receiveSync() blocks its thread, and this is the main one; call it in a Worker, or receive()',
-      );
     const timeout = waitTimeout(options, 0);
-    const until = timeout === 0 ? Infinity : performance.now() + timeout;
-    for (;;) {
-      const message = this.#intake.inbox.poll();
-      if (message !== undefined) return message;
-      const left = until - performance.now();
-      if (left <= 0) throw noMessage();
-      if (this.state === 'reconnecting') throw this.#lifecycle.endError();
-      const { link } = this.#session;
-      if (link.block === undefined)
-        throw new TypeError(
-          `receiveSync() works over shm, and this connection is over ${link.transport}; use receive()`,
-        );
-      link.block(left);
-    }
+    return receiveSync(
+      this.#intake.inbox,
+      () => {
+        if (this.state === 'reconnecting') throw this.#lifecycle.endError();
+        return this.#session.link;
+      },
+      timeout === 0 ? Infinity : timeout,
+    );
   }
 
   /** Resolves with 1 … `max` messages of the inbox: waits for the first, then takes what else is there. Rejects as `receive` does. */
@@ -525,11 +513,4 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
       ended: (outcome, unsent, cause) => this.#lifecycle.ended(outcome, unsent, cause),
     };
   }
-}
-
-function checkVectors(block: Float32Array, length: number): void {
-  if (!(block instanceof Float32Array)) throw new TypeError(`vectors lie in a Float32Array, not in ${inspect(block)}`);
-  integer('length', length, 1, MAX_VECTOR);
-  if (block.length < length)
-    throw new RangeError(`an array of ${block.length} values has no room for a vector of ${length}`);
 }

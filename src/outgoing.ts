@@ -129,40 +129,9 @@ export class RecordWriter {
     return this.#write(message, shape, undefined, 0, false);
   }
 
-  /**
-   * Writes vectors of a block as records behind those that are there, `length` values each, from value `from` on, until there are `enough`
-   * bytes. All but the first are copies of it with other values. Returns where in the block the next vector is.
-   */
-  appendVectors(
-    block: Float32Array,
-    length: number,
-    from: number,
-    enough: number,
-    priority: Priority,
-    shape: RecordShape,
-  ): number {
-    const start = this.length;
-    this.append({ type: 'features', priority, payload: block.subarray(from, from + length) }, shape);
-    const next = from + length;
-    const size = this.length - start;
-    // Every part of such a record is a whole number of words long. A JSON meta is not, and names its time.
-    if (!shape.binaryMeta || (start | size) % 4 !== 0) return next;
-    const count = Math.min((block.length - next) / length, Math.ceil(Math.max(0, enough - this.length) / size));
-    this.#reserve(this.length, count * size);
-    const words = new Uint32Array(this.buffer.buffer, this.buffer.byteOffset, this.buffer.length >> 2);
-    const values = new Uint32Array(block.buffer, block.byteOffset, block.length);
-    const first = start / 4;
-    const envelope = (size - shape.tailLength) / 4 - length;
-    let to = this.length / 4;
-    for (let value = next, left = count; left > 0; left -= 1) {
-      for (let index = 0; index < envelope; index += 1) words[to + index] = words[first + index] ?? 0;
-      to += envelope;
-      for (let index = 0; index < length; index += 1) words[to + index] = values[value + index] ?? 0;
-      to += size / 4 - envelope;
-      value += length;
-    }
-    this.length += count * size;
-    return next + count * length;
+  /** Makes room for so many bytes behind the records that are there. */
+  reserve(length: number): void {
+    this.#reserve(this.length, length);
   }
 
   #write(

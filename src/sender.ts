@@ -15,6 +15,7 @@ import type { Outgoing, RecordShape, RecordWriter } from './outgoing.js';
 import { laneOf } from './record.js';
 import type { Requests, RequestWait } from './request.js';
 import type { Counters } from './stats.js';
+import { appendVectors } from './vector-records.js';
 
 /** Bytes of records pushed at once by `sendBatch`: fewer records than may wait in a lane. */
 const BATCH_BYTES = 65_536;
@@ -127,7 +128,7 @@ export class Sender {
     return this.#sendRecords(wait, (writer) => {
       while (next < block.length) {
         if (writer.length >= BATCH_BYTES) return true;
-        next = writer.appendVectors(block, length, next, BATCH_BYTES, priority, this.#shape);
+        next = appendVectors(writer, block, length, next, BATCH_BYTES, priority, this.#shape);
       }
       return false;
     });
