@@ -96,6 +96,11 @@ async function dial(collector: Collector, options: Partial<ConnectOptions> = {})
   return connect(collector.address, { serviceId: 'peer', key, reconnect, sendTimeout: 30_000, ...options });
 }
 
+/** Reads what comes until the connection is closed. */
+async function discard(client: ClientEndpoint): Promise<void> {
+  for await (const message of client) expect(message.type).toBe('chat');
+}
+
 describe.each(['shm', 'unix', 'tcp'])('over %s, a server that is killed and started again', (transport) => {
   const newCollector = (name: string): Collector =>
     new Collector(
@@ -155,6 +160,8 @@ describe('over tcp, a server that is stopped, not killed', () => {
     const collector = new Collector('tcp://127.0.0.1:0', join(folder, 'stopped.log'));
     await collector.start();
     const client = await dial(collector, { heartbeat: { interval: 100, timeout: 1_000 } });
+    // What the collector sends would fill the inbox, and on a stream replies wait behind it.
+    const reading = discard(client);
     const events = client.events();
     const reply = client.request<{ pid: number }>({ type: 'intent' });
     const { pid } = (await reply).payload;
@@ -169,6 +176,7 @@ describe('over tcp, a server that is stopped, not killed', () => {
     await expect.poll(() => client.state, { timeout: 20_000 }).toBe('open');
     expect((await client.request<{ pid: number }>({ type: 'intent' })).payload.pid).not.toBe(pid);
     await client.close();
+    await reading;
     await collector.kill();
   });
 
