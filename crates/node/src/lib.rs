@@ -32,6 +32,7 @@ mod hot;
 mod inspection;
 mod key;
 mod options;
+mod patience;
 mod pause;
 mod poller;
 mod protocol;

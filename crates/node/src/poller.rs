@@ -18,6 +18,7 @@ use crate::callback::Callback;
 use crate::cleanup;
 use crate::clock;
 use crate::event_loop::{EventLoop, LibuvLoop, PlainLoop};
+use crate::patience::{Patience, SPIN};
 use crate::pause::{Core, Pauses};
 
 /// How a session waits for its peer (`wait` of the options).
@@ -45,11 +46,6 @@ pub(crate) trait Spinning {
     fn hot(&self) -> &Cell<bool>;
 }
 
-/// The least a spin lasts.
-const SPIN: Duration = Duration::from_micros(50);
-/// The most it lasts, and the longest wait that is worth one. Two parked peers answer each other in some 100 µs, two spinning ones
-/// in one: without the patience to outlast one parked round trip they would never get out of it.
-const PATIENCE: Duration = Duration::from_micros(200);
 /// The longest the loop is kept from its other work while messages keep coming.
 const TURN: Duration = Duration::from_micros(250);
 /// The same where P0 messages come: one of another connection may be among the other work, as a doorbell.
@@ -58,8 +54,6 @@ const SHORT_TURN: Duration = Duration::from_micros(25);
 const URGENCY: Duration = Duration::from_millis(20);
 /// The longest it is kept from other work of which nothing is known.
 const SLICE: Duration = Duration::from_micros(20);
-/// Fruitless spins in a row after which spinning stops, until a doorbell shows that a wait was short again.
-const MISSES: u32 = 3;
 
 /// Whether any session of a set polls for ever, and whether any waits adaptively.
 #[derive(Clone, Copy, Default)]
@@ -84,13 +78,9 @@ pub struct PollerStats {
 pub(crate) struct PollerInner {
     event_loop: Rc<dyn EventLoop>,
     hot: RefCell<Vec<Weak<dyn Spinning>>>,
-    misses: Cell<u32>,
-    /// How long to look now: grows with the waits that a doorbell ended, shrinks with those that looking ended.
-    patience: Cell<Duration>,
+    patience: Patience,
     /// Since when a look that other work interrupted has found nothing.
     looking_since: Cell<Option<Instant>>,
-    /// Since when the parked sessions have had nothing.
-    waiting_since: Cell<Option<Instant>>,
     /// Streams: keep the loop turning until then.
     turning_until: Cell<Option<Instant>>,
     /// Until when P0 messages are expected.
@@ -145,14 +135,9 @@ impl PollerInner {
         self.event_loop.look_before_sleep();
     }
 
-    /// A doorbell rang. How long the wait was says whether looking for that long would have been better.
+    /// A doorbell rang.
     pub(crate) fn woken(&self) {
-        if let Some(wait) = self.waiting_since.take().map(|since| since.elapsed())
-            && wait <= PATIENCE
-        {
-            self.patience.set((wait * 2).clamp(SPIN, PATIENCE));
-            self.misses.set(0);
-        }
+        self.patience.woken();
     }
 
     /// Runs before the loop sleeps.
@@ -169,8 +154,7 @@ impl PollerInner {
             if self.deliver_what_came() {
                 let now = Instant::now();
                 self.hits.set(self.hits.get() + 1);
-                self.misses.set(0);
-                self.patience.set(self.patience.get().mul_f32(0.9).max(SPIN));
+                self.patience.found();
                 // JavaScript ran: whatever it started (timers, immediates, I/O) must not wait long.
                 if self.event_loop.has_other_work() != Some(false) || now.duration_since(begun) >= self.turn()
                 {
@@ -198,10 +182,7 @@ impl PollerInner {
             }
             pauses.take();
         }
-        if !budget.is_zero() {
-            self.misses.set(self.misses.get().saturating_add(1));
-        }
-        self.waiting_since.set(Some(since));
+        self.patience.gave_up(since, !budget.is_zero());
         self.cool_down(waits.is_some_and(|waits| waits.polling));
     }
 
@@ -214,9 +195,7 @@ impl PollerInner {
         let mut found = false;
         let mut index = 0;
         while let Some(session) = self.hot_session(index) {
-            if let Some(session) = session.upgrade()
-                && session.look()
-            {
+            if let Some(session) = session.filter(|session| session.look()) {
                 found = true;
                 session.deliver();
             }
@@ -225,8 +204,9 @@ impl PollerInner {
         found
     }
 
-    fn hot_session(&self, index: usize) -> Option<Weak<dyn Spinning>> {
-        self.hot.borrow().get(index).map(Weak::clone)
+    /// The session at a place of the hot set, unless it is gone.
+    fn hot_session(&self, index: usize) -> Option<Option<Rc<dyn Spinning>>> {
+        self.hot.borrow().get(index).map(Weak::upgrade)
     }
 
     /// How the hot sessions wait.
@@ -280,11 +260,7 @@ impl PollerInner {
 
     /// How long to look before giving up: nothing when the loop has other work, or when looking has not paid.
     fn budget(&self) -> Duration {
-        if self.misses.get() >= MISSES || self.event_loop.has_other_work() == Some(true) {
-            Duration::ZERO
-        } else {
-            self.patience.get()
-        }
+        if self.event_loop.has_other_work() == Some(true) { Duration::ZERO } else { self.patience.length() }
     }
 
     /// Streams: keeps the loop from sleeping for the length of one spin, so that the next chunk is read without a slow wake.
@@ -339,10 +315,8 @@ impl Poller {
         let inner = Rc::new(PollerInner {
             event_loop,
             hot: RefCell::new(Vec::new()),
-            misses: Cell::new(0),
-            patience: Cell::new(SPIN),
+            patience: Patience::new(),
             looking_since: Cell::new(None),
-            waiting_since: Cell::new(None),
             turning_until: Cell::new(None),
             urgent_until: Cell::new(Time(0)),
             core: Core::default(),

@@ -25,6 +25,15 @@ const RECORD_COST: usize = 768;
 /// How long a heartbeat waits that found its lane full: the lane is busy, so its own traffic may move it meanwhile.
 const HEARTBEAT_RETRY: Duration = Duration::from_secs(60);
 
+/// What became of one drain.
+pub(crate) struct Drained {
+    /// Whether the peer must be woken.
+    pub(crate) rings: bool,
+    /// Whether a P0 message was delivered.
+    pub(crate) has_urgent: bool,
+    pub(crate) result: Result<(), Error>,
+}
+
 /// Both directions of one segment, with their keys.
 pub(crate) struct SharedPlane {
     sealer: Sealer,
@@ -33,8 +42,6 @@ pub(crate) struct SharedPlane {
     inbound: Inbound<SystemSegment>,
     /// Not before this time is a heartbeat tried.
     heartbeats_from: Time,
-    /// Whether a P0 message came since last asked.
-    has_urgent: bool,
 }
 
 impl SharedPlane {
@@ -49,7 +56,7 @@ impl SharedPlane {
         let shortest = u32::try_from(16 + 24 + sealer.tag_len()).unwrap_or(u32::MAX);
         let outbound = Outbound::new(region.clone(), sends).map_err(taken)?;
         let inbound = Inbound::new(region, sends.reverse(), shortest).map_err(taken)?;
-        Ok(Self { sealer, opener, outbound, inbound, heartbeats_from: Time(0), has_urgent: false })
+        Ok(Self { sealer, opener, outbound, inbound, heartbeats_from: Time(0) })
     }
 
     /// Seals and pushes the records of `batch` in order until one finds its lane full. Returns the bytes accepted and whether the
@@ -125,46 +132,45 @@ impl SharedPlane {
         Ok(())
     }
 
-    /// Drains the lanes of `lanes` (bit mask) in priority order into `delivery`. Returns whether the peer must be woken. What was
-    /// delivered before an error stays delivered.
+    /// Drains the lanes of `lanes` (bit mask) in priority order into `delivery`. What was delivered before an error stays delivered.
     ///
     /// `is_urgent`: P0 messages have come to this thread lately, so that bulk is taken in small portions.
-    pub(crate) fn receive(
-        &mut self,
-        delivery: &mut Delivery<'_>,
-        lanes: u8,
-        is_urgent: bool,
-    ) -> (bool, Result<(), Error>) {
-        let bulk = if is_urgent { BULK_BESIDE_URGENT } else { BULK_PER_CALL };
-        let mut budget = Budget::new(bulk).only(lanes);
+    pub(crate) fn receive(&mut self, delivery: &mut Delivery<'_>, lanes: u8, is_urgent: bool) -> Drained {
+        let mut budget = Budget::new(if is_urgent { BULK_BESIDE_URGENT } else { BULK_PER_CALL }).only(lanes);
+        let mut has_urgent = false;
         let result = loop {
             if !delivery.has_words() {
                 break Ok(());
             }
             match self.receive_one(delivery, &mut budget) {
-                Ok(true) => {}
-                Ok(false) => break Ok(()),
+                Ok(Some(RingLane::P0)) => {
+                    has_urgent = true;
+                    budget.limit(BULK_BESIDE_URGENT);
+                }
+                Ok(Some(_)) => {}
+                Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
         if result.is_ok() && self.has_data_among(lanes) {
             delivery.raise(flag::MORE);
         }
-        (self.inbound.release(), result)
+        Drained { rings: self.inbound.release(), has_urgent, result }
     }
 
-    fn receive_one(&mut self, delivery: &mut Delivery<'_>, budget: &mut Budget) -> Result<bool, Error> {
+    /// Returns the lane of the record that was delivered.
+    fn receive_one(
+        &mut self,
+        delivery: &mut Delivery<'_>,
+        budget: &mut Budget,
+    ) -> Result<Option<RingLane>, Error> {
         let Some((lane, length)) = self.inbound.next_by_priority(budget).map_err(fault)? else {
-            return Ok(false);
+            return Ok(None);
         };
         let Some(frame) = delivery.room(length).and_then(|room| room.get_mut(..length)) else {
-            return Ok(false); // the flag asks for a fresh slab
+            return Ok(None); // the flag asks for a fresh slab
         };
         self.inbound.copy_next(lane, frame).map_err(fault)?;
-        if lane == RingLane::P0 {
-            self.has_urgent = true;
-            budget.limit(BULK_BESIDE_URGENT);
-        }
         budget.spend(lane, length + RECORD_COST);
         let opener = &mut self.opener;
         delivery.describe(length, |frame| {
@@ -174,12 +180,8 @@ impl SharedPlane {
                 return Err(Error::new(Code::Sequence, "a frame came through another lane than its own"));
             }
             Ok(Some(envelope))
-        })
-    }
-
-    /// Whether a P0 message came since last asked.
-    pub(crate) fn take_urgent(&mut self) -> bool {
-        std::mem::take(&mut self.has_urgent)
+        })?;
+        Ok(Some(lane))
     }
 
     /// Whether one of these lanes has a record waiting; true also after a fault, so that it is met.

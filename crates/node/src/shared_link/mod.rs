@@ -18,7 +18,7 @@ use eipc_shm::{ALL_LANES, Segment, SystemSegment};
 use crate::batch::Delivery;
 use crate::control_socket::ControlSocket;
 use crate::ended::Ended;
-use crate::shared_plane::SharedPlane;
+use crate::shared_plane::{Drained, SharedPlane};
 use crate::unix::Connected;
 
 /// One read of the control socket (docs/shm-abi.md, "Waking").
@@ -328,8 +328,7 @@ impl SharedLink {
         self.unpark();
         self.taken = lanes;
         let Some(plane) = self.plane.as_mut() else { return false };
-        let (rings, result) = plane.receive(delivery, lanes, is_urgent);
-        let has_urgent = plane.take_urgent();
+        let Drained { rings, has_urgent, result } = plane.receive(delivery, lanes, is_urgent);
         if rings {
             self.socket.ring();
         }

@@ -10,12 +10,10 @@ use super::ShmInner;
 use crate::clock;
 use crate::event_loop::WRITABLE;
 use crate::event_loop::poll::poll;
+use crate::patience::SPIN;
 use crate::pause::Pauses;
 use crate::poller::Wait;
 use crate::shared_link::SharedLink;
-
-/// How long it looks before it sleeps.
-const SPIN: Duration = Duration::from_micros(50);
 
 impl ShmInner {
     /// Returns when there is something to deliver or to follow, or when the time is over.

@@ -7,9 +7,11 @@
 //! its half of the stream and goes on reading until the other half ends too.
 
 mod ending;
+mod wall_clock;
 
 use self::ending::Goodbye;
 pub use self::ending::StreamEnd;
+use self::wall_clock::WallClock;
 use super::handshake::{
     AwaitChallenge, AwaitResponse, AwaitResult, ClientStart, Denied, Established, ServerStart,
 };
@@ -76,21 +78,6 @@ struct Open {
     /// When the session's life ends.
     ends: Option<Time>,
     goodbye: Option<Goodbye>,
-}
-
-/// What the wall clock said at a moment of the owner's monotonic clock. Only headers of the handshake are
-/// told it; nothing is decided by it.
-#[derive(Clone, Copy, Debug)]
-struct WallClock {
-    unix_ns: i64,
-    at: Time,
-}
-
-impl WallClock {
-    fn unix_ns(self, now: Time) -> i64 {
-        let passed = i64::try_from(now.since(self.at).as_nanos()).unwrap_or(i64::MAX);
-        self.unix_ns.saturating_add(passed)
-    }
 }
 
 impl Connection {
