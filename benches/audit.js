@@ -11,6 +11,7 @@ import { cpus, loadavg } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { AuditLogger, connect, Key, listen, verifyAudit } from '../dist/index.js';
+import { compareRequestCosts } from './harness/request-cost.js';
 
 const { values } = parseArgs({
   options: { folder: { type: 'string', default: '.' }, seconds: { type: 'string', default: '2' } },
@@ -63,7 +64,7 @@ await withLog(async (logger) => {
 });
 
 await withLog(async (logger) => {
-  /** @type {{ name: string, client: import('../dist/index.js').ClientEndpoint, server: import('../dist/index.js').Server, costs: number[] }[]} */
+  /** @type {{ name: string, client: import('../dist/index.js').ClientEndpoint, server: import('../dist/index.js').Server }[]} */
   const sides = [];
   for (const [name, audit] of [
     ['without', undefined],
@@ -72,29 +73,8 @@ await withLog(async (logger) => {
     const services = { 'eni.min': { key, capabilities: ['device:write'] } };
     const server = await listen(`shm:${join(folder, name.replaceAll(' ', '-'))}`, { services, audit });
     server.router.handle('intent', { capability: 'device:write' }, () => ({ status: 'ok' }));
-    sides.push({ name, server, client: await connect(server.addresses[0], { serviceId: 'eni.min', key }), costs: [] });
+    sides.push({ name, server, client: await connect(server.addresses[0], { serviceId: 'eni.min', key }) });
   }
   const message = { type: 'intent', priority: 0, capability: 'device:write', payload: { intent: 'motor.move', by: 3 } };
-  for (let round = 0; round < 5; round += 1) {
-    for (const { client, costs } of sides) {
-      let count = 0;
-      const [start, before] = [performance.now(), process.cpuUsage()];
-      while (performance.now() < start + (seconds * 1_000) / 5) {
-        await Promise.all(Array.from({ length: 32 }, () => client.request(message)));
-        count += 32;
-      }
-      const { user, system } = process.cpuUsage(before);
-      costs.push((user + system) / count);
-    }
-  }
-  for (const { name, costs } of sides) {
-    const [least, , median, , most] = costs.sort((a, b) => a - b).map((cost) => cost.toFixed(1));
-    process.stdout.write(
-      `processor time of a request over shm, both ends, ${name}: ${median} µs (${least} to ${most})\n`,
-    );
-  }
-  for (const { client, server } of sides) {
-    await client.close();
-    await server.close();
-  }
+  await compareRequestCosts(sides, message, seconds, '');
 });

@@ -11,6 +11,7 @@ import { cpus, loadavg, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { connect, createMessage, Key, listen, PolicyEngine } from '../dist/index.js';
+import { compareRequestCosts } from './harness/request-cost.js';
 
 const { values } = parseArgs({ options: { seconds: { type: 'string', default: '2' } } });
 const seconds = Number(values.seconds);
@@ -57,7 +58,7 @@ for (const [name, intent, verdict] of [
   process.stdout.write(`one judgement of ${name}: ${times[2]?.toFixed(0)} ns (heap ${grown} KiB larger after all)\n`);
 }
 
-/** @type {{ name: string, client: import('../dist/index.js').ClientEndpoint, server: import('../dist/index.js').Server, costs: number[] }[]} */
+/** @type {{ name: string, client: import('../dist/index.js').ClientEndpoint, server: import('../dist/index.js').Server }[]} */
 const sides = [];
 for (const [name, policy] of [
   ['without a policy', undefined],
@@ -67,32 +68,11 @@ for (const [name, policy] of [
   const options = policy === undefined ? { services, audit } : { services, audit, policy };
   const server = await listen(`shm:${join(folder, name.replaceAll(' ', '-'))}`, options);
   server.router.handle('intent', ({ payload: { intent } }) => ({ intent }));
-  sides.push({ name, server, client: await connect(server.addresses[0], { serviceId: 'eni.min', key }), costs: [] });
+  sides.push({ name, server, client: await connect(server.addresses[0], { serviceId: 'eni.min', key }) });
 }
 const denied = await sides[1].client
   .request({ type: 'intent', payload: { intent: 'door.open' } })
   .catch((error) => error);
 if (denied.code !== 'EIPC_POLICY') throw new Error('what no rule allows was done');
 const message = { type: 'intent', priority: 0, payload: { intent: 'ui.click', by: 3 } };
-for (let round = 0; round < 5; round += 1) {
-  for (const { client, costs } of sides) {
-    let count = 0;
-    const [start, before] = [performance.now(), process.cpuUsage()];
-    while (performance.now() < start + (seconds * 1_000) / 5) {
-      await Promise.all(Array.from({ length: 32 }, () => client.request(message)));
-      count += 32;
-    }
-    const { user, system } = process.cpuUsage(before);
-    costs.push((user + system) / count);
-  }
-}
-for (const { name, costs } of sides) {
-  const [least, , median, , most] = costs.sort((a, b) => a - b).map((cost) => cost.toFixed(1));
-  process.stdout.write(
-    `processor time of a request over shm, both ends, audited, ${name}: ${median} µs (${least} to ${most})\n`,
-  );
-}
-for (const { client, server } of sides) {
-  await client.close();
-  await server.close();
-}
+await compareRequestCosts(sides, message, seconds, 'audited, ');

@@ -108,13 +108,14 @@ export class Router {
    * @param peer - whose rights count
    */
   async dispatch(message: Message, peer: Peer): Promise<DispatchResult> {
-    const refusal = this.refusal(message, peer);
+    const route = this.route(message.type);
+    const refusal = refusalOf(message, peer, route);
     const { protocol } = peer;
     if (refusal !== undefined)
       return withReply(refusal.outcome, errorReply(message, refusal.error, protocol), refusal.error);
     const context = new DispatchContext(message);
     try {
-      const value: unknown = await this.#routes.get(message.type)?.handler(message, peer, context);
+      const value: unknown = await route?.handler(message, peer, context);
       return withReply('handled', replyOf(message, value, protocol));
     } catch (error) {
       return withReply('failed', errorReply(message, error, protocol), error);
@@ -132,28 +133,27 @@ export class Router {
     for (const { message, index } of order) results[index] = await this.dispatch(message, peer);
     return results;
   }
+}
 
-  /**
-   * Says why a message is not to be handled; undefined when it is.
-   *
-   * @internal
-   */
-  refusal(message: Message, peer: Peer): Refusal | undefined {
-    const route = this.#routes.get(message.type);
-    if (route === undefined)
-      return {
-        outcome: 'unknown',
-        error: makeError('EIPC_UNKNOWN_TYPE', `no handler for messages of type '${message.type}'`),
-      };
-    if (message.maxAge !== 0 && message.isExpired(Date.now())) {
-      return {
-        outcome: 'expired',
-        error: makeError('EIPC_STALE', `this ${message.type} is older than its max age of ${message.maxAge} ms`),
-      };
-    }
-    const error = lackOfRight(route.capability, message, peer);
-    return error === undefined ? undefined : { outcome: 'denied', error };
+/**
+ * Says why a message is not to be handled; undefined when it is.
+ *
+ * @param route - the handler of its type, if there is one
+ */
+export function refusalOf(message: Message, peer: Peer, route: Route | undefined): Refusal | undefined {
+  if (route === undefined)
+    return {
+      outcome: 'unknown',
+      error: makeError('EIPC_UNKNOWN_TYPE', `no handler for messages of type '${message.type}'`),
+    };
+  if (message.maxAge !== 0 && message.isExpired(Date.now())) {
+    return {
+      outcome: 'expired',
+      error: makeError('EIPC_STALE', `this ${message.type} is older than its max age of ${message.maxAge} ms`),
+    };
   }
+  const error = lackOfRight(route.capability, message, peer);
+  return error === undefined ? undefined : { outcome: 'denied', error };
 }
 
 /** The context of a handler that runs by itself. There is no connection whose end could abort it. */

@@ -15,7 +15,7 @@ import type { Peer } from './peer.js';
 import { ACCEPTED } from './lanes.js';
 import type { Approval } from './policy/approval.js';
 import { Queue } from './queue.js';
-import { errorReply, replyOf } from './router.js';
+import { errorReply, refusalOf, replyOf } from './router.js';
 import type { Refusal, Route, Router } from './router.js';
 import { RunContext, ServedSession } from './served-session.js';
 import type { Counters } from './stats.js';
@@ -195,8 +195,8 @@ export class Serving implements AdmissionOwner {
 
   /** Checks a message whose slot is free, and runs it unless its type has to wait. */
   #begin(message: Message, session: ServedSession, approval: Approval | undefined): void {
-    const refusal = this.#router.refusal(message, session.peer);
     const route = this.#router.route(message.type);
+    const refusal = refusalOf(message, session.peer, route);
     if (refusal !== undefined || route === undefined) {
       if (refusal !== undefined) this.#refuse(message, refusal, approval);
       return;
@@ -298,8 +298,7 @@ export class Serving implements AdmissionOwner {
       this.#audit?.decided(message, 'deny', `${error.code}: ${error.message}`);
       return;
     }
-    const refusal =
-      this.#admission?.objection(message, session, approval) ?? this.#router.refusal(message, session.peer);
+    const refusal = this.#admission?.objection(message, session, approval) ?? refusalOf(message, session.peer, route);
     if (refusal !== undefined) {
       this.#refuse(message, refusal, approval);
       return;
@@ -353,17 +352,18 @@ export class Serving implements AdmissionOwner {
   /** Sends a reply. Returns a promise that never rejects while it has to wait, and undefined when it is sent or there is none. */
   #sendReply(message: Message, reply: Outgoing | undefined): Promise<void> | undefined {
     if (reply === undefined) return undefined;
-    const lost = (error: unknown): void => {
-      this.#counters.repliesLost += 1;
-      this.#owner.failed(message, error);
-    };
     try {
       const sent = this.#owner.reply(reply, message);
-      return sent === ACCEPTED ? undefined : sent.catch(lost);
+      return sent === ACCEPTED ? undefined : sent.catch((error: unknown) => this.#replyLost(message, error));
     } catch (error) {
-      lost(error);
+      this.#replyLost(message, error);
       return undefined;
     }
+  }
+
+  #replyLost(message: Message, error: unknown): void {
+    this.#counters.repliesLost += 1;
+    this.#owner.failed(message, error);
   }
 
   /** Starts what waits and may: types whose turn has come, then the backlog, priority 0 first. */
@@ -374,7 +374,7 @@ export class Serving implements AdmissionOwner {
         if (limited.running >= route.concurrency || !this.#hasSlot(message.priority)) break;
         limited.waiting.shift();
         this.#waiting[message.priority] -= 1;
-        const refusal = this.#router.refusal(message, session.peer);
+        const refusal = refusalOf(message, session.peer, route);
         if (refusal === undefined) this.#run(message, session, approval, route, limited);
         else this.#refuse(message, refusal, approval);
       }

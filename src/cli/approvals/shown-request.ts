@@ -2,32 +2,15 @@
  * A request that waits for an operator, as it is shown. Its texts came from the peer that asks, and what is decided rests on them: they are
  * escaped, and a payload that is not whole says so.
  */
+import type { ApprovalRequest } from '../../index.js';
 import { escapeText } from '../escape.js';
-
-/** What the server says of a request. */
-export interface ShownRequest {
-  readonly id: string;
-  readonly digest: string;
-  readonly peer: string;
-  readonly action: string;
-  readonly asked: string;
-  readonly description: string;
-  readonly type: string;
-  readonly priority: number;
-  readonly requestId: string;
-  readonly capability: string;
-  readonly payload: string;
-  readonly isWhole: boolean;
-  readonly time: number;
-  readonly parkedAt: number;
-}
 
 /** What became of one. */
 export interface ShownEvent {
   readonly event: string;
   readonly by: string;
   readonly reason: string;
-  readonly request: ShownRequest;
+  readonly request: ApprovalRequest;
 }
 
 const TEXTS = ['id', 'digest', 'peer', 'action', 'asked', 'description', 'type', 'requestId', 'capability', 'payload'];
@@ -36,7 +19,7 @@ const NUMBERS = ['priority', 'time', 'parkedAt'];
 const MAX_PAYLOAD = 8_192;
 
 /** Reads the answer to `list` and `watch`. What is no request is left out. */
-export function parseRequests(payload: unknown): ShownRequest[] {
+export function parseRequests(payload: unknown): ApprovalRequest[] {
   const { requests } = fieldsOf(payload);
   return Array.isArray(requests) ? requests.filter(isRequest) : [];
 }
@@ -50,7 +33,7 @@ export function parseEvent(payload: unknown): ShownEvent | undefined {
 }
 
 /** Shows a request to people. */
-export function requestText(request: ShownRequest): string {
+export function requestText(request: ApprovalRequest): string {
   const { id, digest, peer, action, asked, description, type, priority, requestId, capability } = request;
   const left = Math.max(0, Math.ceil((request.parkedAt + request.time - Date.now()) / 1_000));
   const as = asked === action ? '' : ` (as ${escapeText(asked)})`;
@@ -78,7 +61,7 @@ function fieldsOf(value: unknown): Record<string, unknown> {
   return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
 }
 
-function isRequest(value: unknown): value is ShownRequest {
+function isRequest(value: unknown): value is ApprovalRequest {
   const fields = fieldsOf(value);
   return (
     TEXTS.every((name) => typeof fields[name] === 'string') &&

@@ -2,9 +2,8 @@
  * `eipc approvals list | watch | approve ID | deny ID`: what an operator sees of the requests that wait, and decides.
  */
 import type { Command } from 'commander';
-import type { ClientEndpoint } from '../../index.js';
+import type { ApprovalRequest, ClientEndpoint } from '../../index.js';
 import { eventText, parseEvent, parseRequests, requestText } from '../approvals/shown-request.js';
-import type { ShownRequest } from '../approvals/shown-request.js';
 import { escapeJson, escapeText } from '../escape.js';
 import { CliError, EXIT, SIGNAL_EXIT } from '../exit.js';
 import { watchInterruption } from '../interruption.js';
@@ -138,7 +137,7 @@ function decide(name: 'approve' | 'deny', past: string, given: string): Work {
 }
 
 /** Asks for the requests that wait. The answer may be long, and comes by the lane of the request. */
-async function ask(endpoint: ClientEndpoint, tool: 'list' | 'watch'): Promise<ShownRequest[]> {
+async function ask(endpoint: ClientEndpoint, tool: 'list' | 'watch'): Promise<ApprovalRequest[]> {
   const payload = { tool: `eipc.approvals.${tool}` };
   const reply = await endpoint.request({ type: 'tool_request', priority: 3, payload });
   return parseRequests(reply.payload);

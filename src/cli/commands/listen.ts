@@ -2,15 +2,7 @@
  * `eipc listen`: listens as a server for one service and prints what it sends. For looking at what a client does, not for production.
  */
 import type { Command } from 'commander';
-import type {
-  Access,
-  EnvironmentOptions,
-  Message,
-  MessageType,
-  PolicyEngine,
-  Router,
-  ServerEndpoint,
-} from '../../index.js';
+import type { Access, EnvironmentOptions, Message, PolicyEngine, Router, ServerEndpoint } from '../../index.js';
 import { escapeJson, escapeText } from '../escape.js';
 import { CliError, errorText, EXIT, SIGNAL_EXIT } from '../exit.js';
 import { watchInterruption } from '../interruption.js';
@@ -21,6 +13,7 @@ import type { KeyedOptions } from '../peer-options.js';
 import { addPolicyOptions, Guard } from '../policy-options.js';
 import type { PolicyOptions } from '../policy-options.js';
 import { parseServiceId } from './keygen.js';
+import { SESSION_TYPES } from '../session-types.js';
 
 const HELP = `
 Examples:
@@ -48,19 +41,6 @@ Exit codes:
 
 /** The largest id of a user or a group. */
 const MAX_ID = 4_294_967_294;
-
-/** Types that handlers see. */
-const TYPES: readonly MessageType[] = [
-  'intent',
-  'features',
-  'tool_request',
-  'ack',
-  'policy_result',
-  'heartbeat',
-  'audit',
-  'chat',
-  'complete',
-];
 
 interface ListenCommandOptions extends KeyedOptions, PolicyOptions {
   readonly capability: readonly string[];
@@ -201,7 +181,7 @@ class Desk {
 
   /** Has a router print what comes by it. A request is answered `ok` for that. */
   route(router: Router): Router {
-    for (const type of TYPES)
+    for (const type of SESSION_TYPES)
       router.handle(type, (message) => {
         if (this.#left > 0) this.#print(message);
         this.#count();

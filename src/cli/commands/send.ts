@@ -2,7 +2,7 @@
  * `eipc send`: connects, sends one message, prints the answer if one was asked for, closes.
  */
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import type { MessageType, Outgoing, PayloadFormat, PendingApproval, Priority } from '../../index.js';
+import type { Outgoing, PayloadFormat, PendingApproval, Priority } from '../../index.js';
 import { escapeJson, escapeText } from '../escape.js';
 import { SIGNAL_EXIT } from '../exit.js';
 import { watchInterruption } from '../interruption.js';
@@ -11,19 +11,7 @@ import { wholeNumber } from '../numbers.js';
 import { FORMATS, readPayload } from '../payload.js';
 import { addPeerOptions, ADDRESS_HELP, cliError, connectAs, explained } from '../peer-options.js';
 import type { PeerOptions } from '../peer-options.js';
-
-/** What a session may carry; `auth` and its like belong to handshakes. */
-const TYPES = [
-  'intent',
-  'features',
-  'tool_request',
-  'ack',
-  'policy_result',
-  'heartbeat',
-  'audit',
-  'chat',
-  'complete',
-] as const satisfies readonly MessageType[];
+import { SESSION_TYPES } from '../session-types.js';
 
 const HELP = `
 Examples:
@@ -43,7 +31,7 @@ Exit codes:
 `;
 
 interface SendOptions extends PeerOptions {
-  readonly type: (typeof TYPES)[number];
+  readonly type: (typeof SESSION_TYPES)[number];
   readonly priority?: number;
   readonly capability?: string;
   readonly route?: string;
@@ -61,7 +49,7 @@ export function registerSend(program: Command): void {
     .description('Connect, send one message, print the answer if one is asked for, and close.')
     .argument('<address>', ADDRESS_HELP);
   addPeerOptions(command)
-    .addOption(new Option('--type <type>', 'the type of the message').choices(TYPES).makeOptionMandatory())
+    .addOption(new Option('--type <type>', 'the type of the message').choices(SESSION_TYPES).makeOptionMandatory())
     .option('--priority <0..3>', '0 control, 1 interactive, 2 telemetry, 3 bulk (default: by type)', wholeNumber(0, 3))
     .option('--capability <name>', 'the one right that the message claims to use', parseText)
     .option('--route <name>', 'where a broker should take it', parseText)
