@@ -3,8 +3,9 @@
  * server.
  */
 import { Dialler } from './dialler.js';
-import { Endpoint, Opened } from './endpoint.js';
-import type { EndpointSetup } from './endpoint.js';
+import { Endpoint } from './endpoint.js';
+import { Opened } from './endpoint-setup.js';
+import type { EndpointSetup } from './endpoint-setup.js';
 import { makeError } from './errors.js';
 import { macSetup } from './mac.js';
 import type { ClientMacOptions, ConnectOptions } from './options.js';

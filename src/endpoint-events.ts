@@ -3,7 +3,8 @@
  */
 import { channel } from 'node:diagnostics_channel';
 
-import type { CloseReason, Endpoint } from './endpoint.js';
+import type { CloseReason } from './close-reason.js';
+import type { Endpoint } from './endpoint.js';
 import type { Message, Priority } from './message.js';
 import type { Peer } from './peer.js';
 

@@ -5,21 +5,18 @@
  *
  * Connecting and listening are in `client.ts` and `server.ts`.
  */
-import { inspect } from 'node:util';
-
 import { activeSession, identified } from './active-session.js';
 import type { ActiveSession, OpenSession } from './active-session.js';
 import type { Gate } from './admission.js';
-import type { AuditTrail } from './audit-trail.js';
 import type { CloseReason } from './close-reason.js';
 import { abortReason, DeadlineWheel } from './deadlines.js';
 import { EndpointAudit } from './endpoint-audit.js';
 import type { EndpointEvent } from './endpoint-events.js';
 import { EndpointNews } from './endpoint-news.js';
+import type { EndpointSetup } from './endpoint-setup.js';
 import { makeError } from './errors.js';
 import { Flushes } from './flushes.js';
-import { Heartbeat } from './heartbeat.js';
-import { receiveSync } from './receive-sync.js';
+import { Heartbeat, heartbeatFor } from './heartbeat.js';
 import { Intake } from './intake.js';
 import type { IntakeOwner } from './intake.js';
 import { SendLanes } from './lanes.js';
@@ -31,51 +28,23 @@ import type { Message, Priority } from './message.js';
 import type { SessionInfo } from './native.js';
 import { integer } from './check.js';
 import type { CloseOptions, RequestOptions, VectorOptions, WaitOptions } from './options.js';
-import { CLOSE_TIMEOUT, DEFAULT_HEARTBEAT, waitTimeout } from './settings.js';
-import type { ReconnectSettings, Settings } from './settings.js';
+import { CLOSE_TIMEOUT, waitTimeout } from './settings.js';
+import type { Settings } from './settings.js';
 import type { Outgoing } from './outgoing.js';
 import type { Peer } from './peer.js';
 import { isSameShape, reshaped } from './record.js';
+import { ReceivingEndpoint } from './receiving-endpoint.js';
 import { Reconnector } from './reconnect.js';
-import type { Dial } from './reconnect.js';
-import { Requests } from './request.js';
+import { Requests, requestWait } from './request.js';
 import type { Router } from './router.js';
 import { Sender } from './sender.js';
 import { Counters } from './stats.js';
 import type { EndpointStats } from './stats.js';
-import { ThreadBound } from './thread-bound.js';
 import { checkVectors } from './vector-records.js';
 import { CLOSE_REASON } from './transport/transport.js';
-import type { Link } from './transport/transport.js';
-
-export type { CloseReason } from './close-reason.js';
-
-/** What an endpoint is made of. */
-export interface EndpointSetup extends OpenSession {
-  readonly settings: Settings;
-  /** Absent where the end of the session is the end of the endpoint. */
-  readonly reconnect?: { readonly settings: ReconnectSettings; readonly dial: Dial } | undefined;
-  /** Where a server records what becomes of messages and of the session. */
-  readonly audit?: AuditTrail | undefined;
-  /** What stands between messages and their handlers; needs `audit`. */
-  readonly gate?: Gate | undefined;
-  /** Called once, when everything is over. */
-  readonly onClosed: (reason: CloseReason) => void;
-}
-
-/** A session that is open: what `connect` and `listen` make endpoints of, where users give a connection. */
-export class Opened {
-  readonly setup: EndpointSetup;
-
-  constructor(setup: EndpointSetup) {
-    this.setup = setup;
-  }
-}
-
-const MAX_RECEIVE_BATCH = 65_536;
 
 /** One end of an authenticated connection. */
-export abstract class Endpoint extends ThreadBound implements AsyncIterable<Message>, AsyncDisposable {
+export abstract class Endpoint extends ReceivingEndpoint implements AsyncDisposable {
   /** Which end this is. */
   abstract readonly role: 'client' | 'server';
   /** The address that was connected to; at a server, that of the client where it has one (`tcp`), otherwise the one listened on. */
@@ -123,12 +92,18 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     );
     this.#requests = new Requests(letter, this.#wheel, () => this.#lifecycle.checkIdle());
     this.#intake = new Intake(this.#intakeOwner(setup.gate), this.#session);
+    if (this.router === null) {
+      this.receiveFrom(this.#intake.inbox, () => {
+        if (this.state === 'reconnecting') throw this.#lifecycle.endError();
+        return this.#session.link;
+      });
+    }
     this.#flushes = new Flushes(this.#wheel, {
       flushLink: () => this.#session.link.flush(),
       isHeld: () => this.state === 'reconnecting' || (this.#lanes.kept > 0 && this.state !== 'closed'),
     });
     this.#reconnector = this.#makeReconnector(setup.reconnect);
-    this.#heartbeat = this.#makeHeartbeat(link);
+    this.#heartbeat = this.#makeHeartbeat();
     this.#lifecycle.attach({
       sender: this.#sender,
       lanes: this.#lanes,
@@ -237,84 +212,10 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
    * the signal's reason, BackpressureError, or ClosedError or PeerDownError with `delivered`. Never repeated by itself.
    */
   request<T = unknown>(message: Outgoing, options?: RequestOptions): Promise<Message<T>> {
-    const timeout = waitTimeout(options, this.#settings.requestTimeout);
-    const signal = options?.signal;
-    if (message.requestId !== undefined && message.requestId !== '') {
-      throw new TypeError(
-        `request() assigns the request id; the message has ${JSON.stringify(message.requestId)} already: use send() for it`,
-      );
-    }
-    if (signal?.aborted === true) return Promise.reject(abortReason(signal));
+    const wait = requestWait(message, options, this.#settings.requestTimeout);
+    if (wait.signal?.aborted === true) return Promise.reject(abortReason(wait.signal));
     if (!this.#sender.isOpen) return Promise.reject(this.#lifecycle.endError('no'));
-    const onPending = options?.onPending;
-    if (onPending !== undefined && typeof onPending !== 'function')
-      throw new TypeError(`onPending must be a function, not ${inspect(onPending)}`);
-    return this.#sender.request(message, this.#requests, { timeout, signal, onPending }) as Promise<Message<T>>;
-  }
-
-  /**
-   * Resolves with the next message of the inbox, highest priority first.
-   *
-   * @throws TypeError when this endpoint has a router; rejects with TimeoutError, the signal's reason, ClosedError or PeerDownError
-   */
-  receive(options?: WaitOptions): Promise<Message> {
-    this.#requireInbox();
-    const timeout = waitTimeout(options, 0);
-    return this.#intake.inbox.receive(timeout === 0 ? undefined : timeout, options?.signal);
-  }
-
-  /**
-   * Returns the next message of the inbox, highest priority first, and blocks the thread until there is one: for a Worker that does nothing
-   * else, over shared memory. Meanwhile nothing of the thread runs, no timer, no promise, no other connection.
-   *
-   * @param options - `timeout` in milliseconds; without it the wait ends with the connection at the latest
-   * @throws TypeError on the main thread, on another transport than `shm`, when this endpoint has a router or another reader waits;
-   * TimeoutError, ClosedError or PeerDownError
-   */
-  receiveSync(options?: Pick<WaitOptions, 'timeout'>): Message {
-    this.#requireInbox();
-    const timeout = waitTimeout(options, 0);
-    return receiveSync(
-      this.#intake.inbox,
-      () => {
-        if (this.state === 'reconnecting') throw this.#lifecycle.endError();
-        return this.#session.link;
-      },
-      timeout === 0 ? Infinity : timeout,
-    );
-  }
-
-  /** Resolves with 1 … `max` messages of the inbox: waits for the first, then takes what else is there. Rejects as `receive` does. */
-  async receiveBatch(max: number, options?: WaitOptions): Promise<Message[]> {
-    integer('max', max, 1, MAX_RECEIVE_BATCH);
-    const messages = [await this.receive(options)];
-    while (messages.length < max) {
-      const message = this.#intake.inbox.take();
-      if (message === undefined) break;
-      messages.push(message);
-    }
-    return messages;
-  }
-
-  /**
-   * Takes the vectors of `features` messages of format `float32` out of the inbox into memory of yours, one behind the other: waits for the first,
-   * then takes what else is there and fits. Resolves with their number. Rejects as `receive` does, and with a TypeError when the next message
-   * is something else, which `receive` then brings.
-   *
-   * @param into - room for one vector or more
-   * @param length - values of a vector
-   */
-  receiveVectors(into: Float32Array, length: number, options?: WaitOptions): Promise<number> {
-    this.#requireInbox();
-    checkVectors(into, length);
-    const timeout = waitTimeout(options, 0);
-    return this.#intake.inbox.receiveVectors(into, length, timeout === 0 ? undefined : timeout, options?.signal);
-  }
-
-  /** Iterates over the inbox: ends with an agreed close, throws PeerDownError when the peer died. */
-  [Symbol.asyncIterator](): AsyncIterableIterator<Message> {
-    this.#requireInbox();
-    return this.#intake.inbox.iterate();
+    return this.#sender.request(message, this.#requests, wait) as Promise<Message<T>>;
   }
 
   /** Measures a round trip to the peer's endpoint, past its handlers, in microseconds. Rejects as `request` does. */
@@ -358,12 +259,12 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
 
   /** Returns a frozen copy of the counters. */
   stats(): EndpointStats {
-    const { serving, inbox } = this.#intake;
+    const { waiting, serving } = this.#intake;
     const byPeer = (lane: Priority): number => this.#session.link.droppedByPeer(lane);
     return this.#counters.snapshot({
       droppedByPeer: [byPeer(0), byPeer(1), byPeer(2), byPeer(3)],
       pendingRequests: this.#requests.size,
-      waiting: serving?.waiting ?? inbox.length,
+      waiting,
       running: serving?.running ?? 0,
     });
   }
@@ -388,22 +289,15 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
   }
 
   /**
-   * Whether the session of an endpoint is one under a key.
-   *
-   * @internal
-   */
-  static usesKey(endpoint: Endpoint, key: Key): boolean {
-    return endpoint.#session.link.usesKey(Key.native(key));
-  }
-
-  /**
    * Ends the session of an endpoint: nothing of its peer is handled from now on. Resolves when it is over.
    *
    * @param why - what the error `EIPC_REVOKED` says at this end
+   * @param under - the key whose sessions end; any, when absent
    * @internal
    */
-  static revoke(endpoint: Endpoint, why: string): Promise<void> {
-    return endpoint.#lifecycle.revoke(makeError('EIPC_REVOKED', why));
+  static async revoke(endpoint: Endpoint, why: string, under?: Key): Promise<void> {
+    if (under !== undefined && !endpoint.#session.link.usesKey(Key.native(under))) return;
+    await endpoint.#lifecycle.revoke(makeError('EIPC_REVOKED', why));
   }
 
   #close({ drain = false, timeout }: CloseOptions, reason: number): Promise<void> {
@@ -422,13 +316,6 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     return options === undefined
       ? this.#sendWait
       : { timeout: waitTimeout(options, this.#settings.sendTimeout), signal: options.signal };
-  }
-
-  #requireInbox(): void {
-    if (this.router !== null)
-      throw new TypeError(
-        'this endpoint has a router, so its messages go there; give `router: null` to receive them yourself',
-      );
   }
 
   // ── one session after the other ──
@@ -459,12 +346,9 @@ export abstract class Endpoint extends ThreadBound implements AsyncIterable<Mess
     });
   }
 
-  #makeHeartbeat({ transport }: Link): Heartbeat | undefined {
-    const isOnNetwork = transport === 'tcp' || transport === 'tls';
-    // Programs of the original answer no heartbeat: by default nobody is cut for that.
-    const isExpected = isOnNetwork && this.peer.protocol === 2;
-    const settings = this.#settings.heartbeat ?? (isExpected ? DEFAULT_HEARTBEAT : false);
-    if (settings === false) return undefined;
+  #makeHeartbeat(): Heartbeat | undefined {
+    const settings = heartbeatFor(this.#settings.heartbeat, this.peer);
+    if (settings === undefined) return undefined;
     const { received } = this.#counters;
     return new Heartbeat(settings, {
       received: () => received[0] + received[1] + received[2] + received[3],

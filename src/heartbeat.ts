@@ -6,7 +6,24 @@ import { setMaxListeners } from 'node:events';
 
 import { makeError } from './errors.js';
 import type { EipcError } from './errors.js';
+import type { Peer } from './peer.js';
+import { DEFAULT_HEARTBEAT } from './settings.js';
 import type { HeartbeatSettings } from './settings.js';
+
+/**
+ * Says how often a session is to have signs of life; undefined for one that needs none.
+ *
+ * @param asked - what the options say, if anything
+ */
+export function heartbeatFor(
+  asked: HeartbeatSettings | false | undefined,
+  { transport, protocol }: Pick<Peer, 'transport' | 'protocol'>,
+): HeartbeatSettings | undefined {
+  const isOnNetwork = transport === 'tcp' || transport === 'tls';
+  // Programs of the original answer no heartbeat: by default nobody is cut for that.
+  const settings = asked ?? (isOnNetwork && protocol === 2 ? DEFAULT_HEARTBEAT : false);
+  return settings === false ? undefined : settings;
+}
 
 /** How a heartbeat speaks to its endpoint. */
 export interface HeartbeatOwner {

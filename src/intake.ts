@@ -82,6 +82,11 @@ export class Intake implements LinkReceiver, InboxOwner, ServingOwner {
     return this.#isHoldingUp;
   }
 
+  /** Messages that wait here. */
+  get waiting(): number {
+    return this.serving?.waiting ?? this.inbox.length;
+  }
+
   /** Goes on with the messages of a new session. */
   use(session: ActiveSession): void {
     this.#session = session;

@@ -5,8 +5,9 @@
 import { inspect } from 'node:util';
 
 import type { OpenSession } from './active-session.js';
-import { Endpoint, Opened } from './endpoint.js';
-import type { EndpointSetup } from './endpoint.js';
+import { Endpoint } from './endpoint.js';
+import { Opened } from './endpoint-setup.js';
+import type { EndpointSetup } from './endpoint-setup.js';
 import { makeError, nativeError } from './errors.js';
 import { StreamSession } from './native.js';
 import type { NativeV1Mac, SessionInfo } from './native.js';

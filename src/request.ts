@@ -2,6 +2,8 @@
  * Requests that wait for their reply. Ids are a role letter and a base-36 counter, written as bytes and compared as a number, so that a
  * request and its reply need no string.
  */
+import { inspect } from 'node:util';
+
 import { Wait } from './deadlines.js';
 import type { DeadlineWheel } from './deadlines.js';
 import type { EipcError } from './errors.js';
@@ -10,6 +12,8 @@ import type { SendWait } from './lanes.js';
 import type { Message, MessageType } from './message.js';
 import { messageTypeToByte } from './message.js';
 import type { RequestOptions } from './options.js';
+import type { Outgoing } from './outgoing.js';
+import { waitTimeout } from './settings.js';
 
 const ACK = messageTypeToByte('ack');
 const POLICY_RESULT = messageTypeToByte('policy_result');
@@ -67,6 +71,24 @@ export class IssuedId {
   #placeLetter(): void {
     this.bytes[this.bytes.length - this.length] = this.#letter;
   }
+}
+
+/**
+ * Reads what a request may be told.
+ *
+ * @param timeout - the default, in milliseconds
+ * @throws TypeError or RangeError for what it may not
+ */
+export function requestWait(message: Outgoing, options: RequestOptions | undefined, timeout: number): RequestWait {
+  if (message.requestId !== undefined && message.requestId !== '') {
+    throw new TypeError(
+      `request() assigns the request id; the message has ${JSON.stringify(message.requestId)} already: use send() for it`,
+    );
+  }
+  const onPending = options?.onPending;
+  if (onPending !== undefined && typeof onPending !== 'function')
+    throw new TypeError(`onPending must be a function, not ${inspect(onPending)}`);
+  return { timeout: waitTimeout(options, timeout), signal: options?.signal, onPending };
 }
 
 /** A request on its way. */

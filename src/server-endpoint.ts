@@ -1,6 +1,7 @@
 /** The server's end of a connection. The client's is in `client.ts`. */
-import { Endpoint, Opened } from './endpoint.js';
-import type { EndpointSetup } from './endpoint.js';
+import { Endpoint } from './endpoint.js';
+import { Opened } from './endpoint-setup.js';
+import type { EndpointSetup } from './endpoint-setup.js';
 import { macSetup } from './mac.js';
 import type { ServerMacOptions } from './options.js';
 import type { Connection } from './transport/connection.js';

@@ -87,8 +87,7 @@ export class ServerSessions {
 
   /** Ends one if it is under a key that was revoked. */
   revokeUnder(key: Key, endpoint: ServerEndpoint): void {
-    if (!Endpoint.usesKey(endpoint, key)) return;
-    void Endpoint.revoke(endpoint, `the key of this session was revoked${key.id === '' ? '' : ` (${key.id})`}`);
+    void Endpoint.revoke(endpoint, `the key of this session was revoked${key.id === '' ? '' : ` (${key.id})`}`, key);
   }
 
   /** Gives a service a capability, or takes it away. Returns whether that changed anything. */

@@ -3,7 +3,8 @@ import { randomBytes } from 'node:crypto';
 
 import { Key } from '../../src/index.js';
 import { ClientEndpoint } from '../../src/client.js';
-import type { Endpoint, EndpointSetup } from '../../src/endpoint.js';
+import type { Endpoint } from '../../src/endpoint.js';
+import type { EndpointSetup } from '../../src/endpoint-setup.js';
 import { nativeKey } from '../../src/key.js';
 import { NativeServer, StreamSession } from '../../src/native.js';
 import type { Outcome } from '../../src/native.js';
