@@ -11,6 +11,7 @@
 mod close;
 mod epochs;
 mod handshake;
+mod handshake_bounds;
 mod keys;
 mod messages;
 mod segment;
