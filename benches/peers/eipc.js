@@ -11,6 +11,8 @@ import { formatOf } from './eipc-payload.js';
 const BUILT = '../../dist/index.js';
 const SERVICE = 'bench';
 const TYPE = 'features';
+/** Bytes from which a payload is bulk, which goes by the lane of priority 3. */
+const BULK = 65_536;
 const BATCH = 64;
 /** Bytes: a batch that is larger than what may wait for a lane is refused. */
 const BATCH_BYTES = 262_144;
@@ -44,7 +46,7 @@ export async function startAnswerer({ contestant, folder, size, key, receive, re
   server.router.handle(TYPE, (message, peer) => {
     if (message.requestId !== '') return respond(decode(message.payload));
     const reply = receive(decode(message.payload));
-    if (reply !== undefined) void peer.endpoint.send({ type: TYPE, payload: encode(reply) });
+    if (reply !== undefined) void peer.endpoint.send(messageOf(reply, encode));
     return undefined;
   });
   return { address: server.addresses[0], close: () => server.close() };
@@ -71,26 +73,35 @@ function optionsOf({ options: { wait, suite } }) {
 
 function lineOf(endpoint, { encode }) {
   return {
-    send: (payload) => void endpoint.send({ type: TYPE, payload: encode(payload) }),
-    request: async (payload) => (await endpoint.request({ type: TYPE, payload: encode(payload) })).payload,
+    send: (payload) => void endpoint.send(messageOf(payload, encode)),
+    request: async (payload) => (await endpoint.request(messageOf(payload, encode))).payload,
     closed: endpoint.closed,
     close: () => endpoint.close(),
   };
 }
 
+function messageOf(bytes, encode) {
+  return { type: TYPE, priority: priorityOf(bytes), payload: encode(bytes) };
+}
+
+function priorityOf({ length }) {
+  return length < BULK ? 2 : 3;
+}
+
 async function iterate(endpoint, { encode, decode }, receive) {
   for await (const message of endpoint) {
     const next = receive(decode(message.payload));
-    if (next !== undefined) await endpoint.send({ type: TYPE, payload: encode(next) });
+    if (next !== undefined) await endpoint.send(messageOf(next, encode));
   }
 }
 
 async function pumpMessages(endpoint, { encode, isView }, source) {
   const bytes = source.payload();
   const view = isView ? encode(bytes) : undefined;
+  const priority = priorityOf(bytes);
   for (let more = true; more;) {
     more = source.stamp(bytes);
-    const message = { type: TYPE, payload: view ?? encode(bytes) };
+    const message = { type: TYPE, priority, payload: view ?? encode(bytes) };
     if (!endpoint.trySend(message)) await endpoint.send(message);
   }
   await endpoint.flush();
@@ -99,7 +110,7 @@ async function pumpMessages(endpoint, { encode, isView }, source) {
 async function pumpBatches(endpoint, { encode, isView }, source) {
   const length = Math.max(1, Math.min(BATCH, Math.floor(BATCH_BYTES / source.payload().length)));
   const bytes = Array.from({ length }, () => source.payload());
-  const messages = bytes.map((payload) => ({ type: TYPE, payload: encode(payload) }));
+  const messages = bytes.map((payload) => messageOf(payload, encode));
   for (let more = true; more;) {
     let filled = 0;
     while (more && filled < length) {

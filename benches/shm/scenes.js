@@ -3,6 +3,8 @@ import { CONTESTANTS } from '../harness/contestants.js';
 
 /** Bytes of a large payload. */
 export const LARGE = 65_536;
+/** Bytes of one that is nearly as large as a message can be (1 047 460). */
+export const HUGE = 1_000_000;
 /** Bytes of a small one. */
 export const SMALL = 64;
 
@@ -19,6 +21,20 @@ export const SCENES = [
     placements: ['two'],
     measures: ['one-way'],
     contestants: CONTESTANTS.filter(({ id }) => !['eipc-unix', 'eipc-json', 'grpc-unary'].includes(id)),
+  },
+  {
+    size: HUGE,
+    placements: ['two'],
+    measures: ['one-way'],
+    contestants: only(
+      'eipc-shm',
+      'eipc-aes-256-gcm',
+      'eipc-chacha20-poly1305',
+      'net-raw',
+      'net-hmac',
+      'zeromq',
+      'grpc-bidi',
+    ),
   },
   {
     size: SMALL,

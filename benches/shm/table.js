@@ -7,7 +7,7 @@
 import { CONTESTANTS } from '../harness/contestants.js';
 import { microseconds, perSecond, ratio } from '../harness/report.js';
 import { groupBy, groupKey, leadingFigure, median } from '../harness/summary.js';
-import { LARGE } from './scenes.js';
+import { SMALL } from './scenes.js';
 
 /**
  * @typedef {object} Line - of the table; the figures are those of each round
@@ -122,7 +122,7 @@ function textOf({ measure, size }, value) {
   if (figure === 'bytesEach') return `${(value / 1024).toFixed(0)} KiB`;
   if (figure === 'cores') return `${(value * 100).toFixed(2)} % of a core`;
   if (figure === 'p50') return value >= 1e6 ? `${(value / 1e6).toFixed(2)} ms` : `${microseconds(value)} µs`;
-  return size === LARGE ? `${((value * size) / 1e9).toFixed(2)} GB/s` : `${perSecond(value)}/s`;
+  return size === SMALL ? `${perSecond(value)}/s` : `${((value * size) / 1e9).toFixed(2)} GB/s`;
 }
 
 function ratiosOf(ratios) {

@@ -17,7 +17,7 @@
  * @property {string} [lane] - instead of a point: what the P0 message of ../lanes.js meets
  * @property {string} [note] - where a bound comes from
  */
-import { LARGE, SMALL } from './scenes.js';
+import { HUGE, LARGE, SMALL } from './scenes.js';
 
 /** Nanoseconds. */
 const MICROSECOND = 1_000;
@@ -37,6 +37,7 @@ const trip = (contestant, placement = 'two') => at(contestant, 'round-trip', SMA
 const send = (contestant) => at(contestant, 'one-way');
 const batch = (contestant) => at(contestant, 'one-way-batch');
 const large = (contestant) => at(contestant, 'one-way', LARGE);
+const huge = (contestant) => at(contestant, 'one-way', HUGE);
 
 const TRIP = { metric: 'Node ↔ Node, shared memory, 64 B, round trip', point: trip('eipc-shm') };
 const SEND = { metric: 'Node → Node, shared memory, 64 B, one by one', point: send('eipc-shm') };
@@ -119,5 +120,8 @@ export const TARGETS = [
   { ...TRIP, against: trip('grpc-bidi') },
   { ...SEND, against: send('grpc-bidi') },
   { ...CHACHA, against: large('zeromq') },
+  { metric: 'Node → Node, 1 MB, HMAC-SHA256', point: huge('eipc-shm'), against: huge('zeromq') },
+  { metric: 'Node → Node, 1 MB, AES-256-GCM', point: huge('eipc-aes-256-gcm'), against: huge('zeromq') },
+  { metric: 'Node → Node, 1 MB, ChaCha20-Poly1305', point: huge('eipc-chacha20-poly1305'), against: huge('zeromq') },
   { metric: 'Rust → Rust, 64 KiB, HMAC-SHA256', point: large('rust-shm'), against: large('floor-hmac') },
 ];
