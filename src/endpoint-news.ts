@@ -7,7 +7,7 @@ import type { Endpoint } from './endpoint.js';
 import { publish } from './endpoint-events.js';
 import type { EndpointEvent } from './endpoint-events.js';
 import type { EipcError } from './errors.js';
-import { EventStream } from './event-stream.js';
+import { EventStream, keepLatest } from './event-stream.js';
 import type { Message, Priority } from './message.js';
 import type { LogRecord } from './options.js';
 import type { Settings } from './settings.js';
@@ -22,9 +22,10 @@ export class EndpointNews {
   constructor(endpoint: Endpoint, { logger }: Settings, counters: Counters) {
     this.#endpoint = endpoint;
     this.#logger = logger;
-    this.events = new EventStream(() => {
+    const onMissed = (): void => {
       counters.eventsMissed += 1;
-    });
+    };
+    this.events = new EventStream<EndpointEvent>(keepLatest(onMissed));
   }
 
   opened(): void {

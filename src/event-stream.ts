@@ -1,15 +1,24 @@
-/**
- * Events for whoever iterates over them. Each reader has a bounded queue: a slow one misses the oldest events, and whoever emits learns of
- * it.
- */
+/** Events for whoever iterates over them: what happens to an endpoint, endpoints that arrive at a server. */
 import { Queue } from './queue.js';
 
-/** Events that wait for one reader. */
+/** Events that wait for one reader, at most, where the latest ones are kept. */
 const MAX_EVENTS = 256;
+
+/** Takes from what waits for a reader that is behind, so that one more event has room: each stream has to be bounded by something. */
+type MakeRoom<Event> = (waiting: Queue<Event>) => void;
+
+/** Keeps the latest events: a slow reader misses the oldest ones, and `onMissed` learns of each. */
+export function keepLatest(onMissed: () => void): MakeRoom<unknown> {
+  return (waiting) => {
+    if (waiting.length < MAX_EVENTS) return;
+    waiting.shift();
+    onMissed();
+  };
+}
 
 /** One iteration. */
 class Reader<Event> implements AsyncIterableIterator<Event> {
-  readonly queue = new Queue<Event>();
+  readonly #waiting = new Queue<Event>();
   readonly #events: EventStream<Event>;
   #isOver = false;
   #wake: ((result: IteratorResult<Event>) => void) | undefined;
@@ -18,17 +27,15 @@ class Reader<Event> implements AsyncIterableIterator<Event> {
     this.#events = events;
   }
 
-  put(event: Event): boolean {
+  put(event: Event, makeRoom: MakeRoom<Event>): void {
     const wake = this.#wake;
     if (wake !== undefined) {
       this.#wake = undefined;
       wake({ done: false, value: event });
-      return true;
+      return;
     }
-    const isFull = this.queue.length === MAX_EVENTS;
-    if (isFull) this.queue.shift();
-    this.queue.push(event);
-    return !isFull;
+    makeRoom(this.#waiting);
+    this.#waiting.push(event);
   }
 
   end(): void {
@@ -38,12 +45,12 @@ class Reader<Event> implements AsyncIterableIterator<Event> {
   }
 
   next(): Promise<IteratorResult<Event>> {
-    const event = this.queue.shift();
+    const event = this.#waiting.shift();
     if (event !== undefined) return Promise.resolve({ done: false, value: event });
     if (this.#isOver) return Promise.resolve({ done: true, value: undefined });
     if (this.#wake !== undefined)
       return Promise.reject(
-        new TypeError('another next() of these events is waiting; an iterator has one reader at a time'),
+        new TypeError('another next() of this iteration is waiting; an iterator has one reader at a time'),
       );
     return new Promise((resolve) => {
       this.#wake = resolve;
@@ -64,11 +71,11 @@ class Reader<Event> implements AsyncIterableIterator<Event> {
 /** Events of one source. Nothing is kept while nobody reads. */
 export class EventStream<Event> {
   readonly #readers = new Set<Reader<Event>>();
-  readonly #onMissed: () => void;
+  readonly #makeRoom: MakeRoom<Event>;
   #hasEnded = false;
 
-  constructor(onMissed: () => void) {
-    this.#onMissed = onMissed;
+  constructor(makeRoom: MakeRoom<Event>) {
+    this.#makeRoom = makeRoom;
   }
 
   /** Returns the events from now on. */
@@ -81,7 +88,7 @@ export class EventStream<Event> {
 
   /** Gives an event to every reader. */
   emit(event: Event): void {
-    for (const reader of this.#readers) if (!reader.put(event)) this.#onMissed();
+    for (const reader of this.#readers) reader.put(event, this.#makeRoom);
   }
 
   /** Ends every reader after the events it has. */

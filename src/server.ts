@@ -3,12 +3,13 @@
  */
 import type { Gate } from './admission.js';
 import { Endpoint } from './endpoint.js';
-import { EndpointReader } from './endpoint-reader.js';
 import { EipcError, errorFromValue, nativeError } from './errors.js';
+import { EventStream } from './event-stream.js';
 import type { Key } from './key.js';
 import { NativeServer } from './native.js';
 import type { NativeAddress } from './native.js';
 import type { CloseOptions, ListenOptions, LogRecord } from './options.js';
+import type { Queue } from './queue.js';
 import { listenSettings } from './settings.js';
 import type { ServerSettings } from './settings.js';
 import { Approvals } from './policy/approvals.js';
@@ -84,7 +85,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   readonly #acceptors: Acceptor[] = [];
   readonly #endpoints = new Set<ServerEndpoint>();
   readonly #handshaking: Unauthenticated;
-  readonly #readers = new Set<EndpointReader>();
+  readonly #arrivals = new EventStream<ServerEndpoint>(keepOpen);
   readonly #audit: ServerAudit | undefined;
   readonly #gate: Gate | undefined;
   readonly #keys: ServerKeys;
@@ -188,10 +189,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
 
   /** Iterates over endpoints that authenticate from now on; ends when the server closes. */
   [Symbol.asyncIterator](): AsyncIterableIterator<ServerEndpoint> {
-    const reader = new EndpointReader(this.#readers);
-    if (this.#closing === undefined) this.#readers.add(reader);
-    else reader.end();
-    return reader;
+    return this.#arrivals.read();
   }
 
   /** Stops accepting, closes every endpoint, and resolves when all are gone. Idempotent. */
@@ -329,7 +327,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
       const text = `'${serviceId}' speaks v1 (${how}): no encryption, no keys of the session's own`;
       this.#log('warn', 'legacy', text, endpoint.remoteAddress, undefined, serviceId);
     }
-    for (const reader of this.#readers) reader.put(endpoint);
+    this.#arrivals.emit(endpoint);
     // The handshake may have been done while its key was being revoked. The endpoint needs its receiver first.
     for (const key of this.#keys.revoked) queueMicrotask(() => this.#sessions.revokeUnder(key, endpoint));
   }
@@ -337,8 +335,7 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
   async #close(options: CloseOptions): Promise<void> {
     for (const acceptor of this.#acceptors) acceptor.close();
     this.#keys.close();
-    for (const reader of this.#readers) reader.end();
-    this.#readers.clear();
+    this.#arrivals.end();
     this.#handshaking.destroy();
     await Promise.all([...this.#endpoints].map((endpoint) => Endpoint.shutDown(endpoint, options)));
     this.approvals?.close();
@@ -362,6 +359,14 @@ export class Server extends ThreadBound implements AsyncIterable<ServerEndpoint>
       ...(serviceId === undefined ? {} : { serviceId }),
       ...(error === undefined ? {} : { error }),
     });
+  }
+}
+
+/** What waits for a reader of arrivals is open: so the connection limit bounds it. */
+function keepOpen(waiting: Queue<ServerEndpoint>): void {
+  for (let left = waiting.length; left > 0; left -= 1) {
+    const endpoint = waiting.shift();
+    if (endpoint?.state === 'open') waiting.push(endpoint);
   }
 }
 

@@ -9,7 +9,7 @@ import { checkNames } from '../check.js';
 import { Deadline, DeadlineWheel } from '../deadlines.js';
 import { makeError } from '../errors.js';
 import type { EipcError } from '../errors.js';
-import { EventStream } from '../event-stream.js';
+import { EventStream, keepLatest } from '../event-stream.js';
 import { messageDigest } from '../message-digest.js';
 import type { Message, MessageType, Priority } from '../message.js';
 import { Approval } from './approval.js';
@@ -126,7 +126,7 @@ export class Parked extends Deadline {
 export class Approvals implements AsyncIterable<ApprovalEvent> {
   readonly #parked = new Map<string, Parked>();
   readonly #wheel = new DeadlineWheel();
-  readonly #events = new EventStream<ApprovalEvent>(() => undefined);
+  readonly #events = new EventStream<ApprovalEvent>(keepLatest(() => undefined));
 
   /** Returns the requests that wait now, the oldest first. */
   list(): readonly ApprovalRequest[] {

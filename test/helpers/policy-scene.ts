@@ -1,14 +1,10 @@
 /** What the tests of the policy share: a server with one in the way of its handlers, its clients, and what was recorded and done. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, expect } from 'vitest';
+import { afterEach, expect } from 'vitest';
 
-import { connect, Key, listen, PolicyEngine } from '../../src/index.js';
+import { Key, PolicyEngine } from '../../src/index.js';
 import type {
   ApprovalRequest,
-  AuditEntry,
   AuditSink,
   ClientEndpoint,
   ConnectOptions,
@@ -17,34 +13,10 @@ import type {
   RequestOptions,
   Server,
 } from '../../src/index.js';
+import { FileScene } from './file-scene.js';
 
 export const secret = randomBytes(32);
 export const key = Key.fromBytes(secret);
-
-/** Keeps what it is told; durable when the test says so. */
-export class Notebook implements AuditSink {
-  readonly entries: AuditEntry[] = [];
-  /** While it is one, entries are durable when it resolves. */
-  gate: Promise<void> = Promise.resolve();
-  failure: Error | undefined;
-
-  async log(entry: AuditEntry): Promise<void> {
-    await this.gate;
-    if (this.failure !== undefined) throw this.failure;
-    this.entries.push(entry);
-  }
-
-  /** Decisions about actions, without sessions. */
-  decisions(): string[] {
-    return this.entries
-      .filter(({ action }) => !action.startsWith('session.') && !action.startsWith('policy.'))
-      .map(({ action, decision }) => `${decision} ${action}`);
-  }
-
-  of(action: string): AuditEntry[] {
-    return this.entries.filter((entry) => entry.action === action);
-  }
-}
 
 /** A policy of each kind of rule. */
 export function examplePolicy(): PolicyEngine {
@@ -61,39 +33,21 @@ export function examplePolicy(): PolicyEngine {
     });
 }
 
-export class PolicyScene {
-  folder = '';
+export class PolicyScene extends FileScene {
   /** Actions whose handler ran, in order. */
   done: string[] = [];
-  readonly #open: { close(options?: object): Promise<unknown> }[] = [];
-  #count = 0;
 
   constructor() {
-    beforeAll(() => {
-      this.folder = mkdtempSync(join(tmpdir(), 'eipc-policy-'));
-    });
-    afterEach(async () => {
-      for (const one of this.#open.splice(0).reverse()) await one.close({ timeout: 500 });
+    super('policy');
+    afterEach(() => {
       this.done = [];
     });
-    afterAll(() => rmSync(this.folder, { recursive: true, force: true }));
-  }
-
-  /** Closes something after the test. */
-  keep<T extends { close(options?: object): Promise<unknown> }>(one: T): T {
-    this.#open.push(one);
-    return one;
   }
 
   async serve(audit: AuditSink, options: Partial<ListenOptions> = {}, address?: string): Promise<Server> {
-    this.#count += 1;
     const capabilities = ['ui:control', 'device:write', 'system:restricted'];
-    const server = await listen(address ?? `memory:policy-${this.#count}`, {
-      services: { 'eni.min': { key, capabilities } },
-      policy: examplePolicy(),
-      audit,
-      ...options,
-    });
+    const services = { 'eni.min': { key, capabilities } };
+    const server = await this.listen({ services, policy: examplePolicy(), audit, ...options }, address);
     server.router
       ?.handle('intent', (message) => {
         this.done.push((message.payload as { intent: string }).intent);
@@ -101,11 +55,11 @@ export class PolicyScene {
       })
       .handle('chat', () => 'hello')
       .handle('features', () => void this.done.push('features'));
-    return this.keep(server);
+    return server;
   }
 
-  async dial(server: Server, options: Partial<ConnectOptions> = {}): Promise<ClientEndpoint> {
-    return this.keep(await connect(server.addresses[0] ?? '', { serviceId: 'eni.min', key, ...options }));
+  dial(server: Server, options: Partial<ConnectOptions> = {}): Promise<ClientEndpoint> {
+    return this.connect(server, { serviceId: 'eni.min', key, ...options });
   }
 }
 

@@ -8,7 +8,8 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Key, PolicyEngine, serveApprovals } from '../../src/index.js';
 import type { ApprovalEvent, ApprovalTarget, ClientEndpoint, Server } from '../../src/index.js';
 import { Approval } from '../../src/policy/approval.js';
-import { ask, examplePolicy, failure, key, Notebook, parked, parkedOne, PolicyScene } from '../helpers/policy-scene.js';
+import { Notebook } from '../helpers/notebook.js';
+import { ask, examplePolicy, failure, key, parked, parkedOne, PolicyScene } from '../helpers/policy-scene.js';
 
 const scene = new PolicyScene();
 const LONG = { timeout: 120_000 };
@@ -299,7 +300,7 @@ describe('the address of operators', () => {
     const { server, client, notebook } = await open();
     const options = { operators: { ann: { key: operator } }, audit: notebook };
     const address = `memory:admin-${randomBytes(4).toString('hex')}`;
-    const admin = scene.keep(await serveApprovals(server.approvals, address, options));
+    const admin = scene.closeLater(await serveApprovals(server.approvals, address, options));
     const ann = await scene.dial(admin, { serviceId: 'ann', key: operator });
     return { server, client, admin, ann, notebook };
   }

@@ -1,23 +1,21 @@
 // What the original got wrong about who may do what (numbers of the list it was reviewed by), once each, against the running library. The
 // attacker holds the key of a service with few rights, or none. More of each where docs/security-evidence.md says.
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { chmodSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import {
   AuditLogger,
   CapabilityChecker,
-  connect,
   Key,
   Keyring,
-  listen,
   readKeyFile,
   ToolRegistry,
   verifyAudit,
 } from '../../src/index.js';
 import type { ClientEndpoint, ConnectOptions, ListenOptions, LogRecord, Server } from '../../src/index.js';
+import { FileScene } from '../helpers/file-scene.js';
 
 const keys = { weak: randomBytes(32), strong: randomBytes(32) };
 const services: ListenOptions['services'] = {
@@ -25,29 +23,11 @@ const services: ListenOptions['services'] = {
   strong: { key: keys.strong, capabilities: ['ui:control', 'system:restricted'] },
 };
 const ACTIONS = { 'ui:control': ['ui.cursor.move', 'ui.click'], 'system:restricted': ['system.reboot'] };
-const open: { close(options?: object): Promise<unknown> }[] = [];
-let folder: string;
-let count = 0;
+const scene = new FileScene('original');
 
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'eipc-original-'));
-});
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close({ timeout: 500 });
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-async function serve(options: Partial<ListenOptions> = {}): Promise<Server> {
-  const server = await listen(`memory:original-${(count += 1)}`, { services, ...options });
-  open.push(server);
-  return server;
-}
-
-async function dial(server: Server, options: Partial<ConnectOptions> = {}): Promise<ClientEndpoint> {
-  const client = await connect(server.addresses[0] ?? '', { serviceId: 'weak', key: keys.weak, ...options });
-  open.push(client);
-  return client;
-}
+const serve = (options: Partial<ListenOptions> = {}): Promise<Server> => scene.listen({ services, ...options });
+const dial = (server: Server, options: Partial<ConnectOptions> = {}): Promise<ClientEndpoint> =>
+  scene.connect(server, { serviceId: 'weak', key: keys.weak, ...options });
 
 const outcome = (asked: Promise<unknown>): Promise<string> =>
   asked.then(
@@ -134,21 +114,24 @@ describe('the audit', () => {
     const { hash } = tools.register('weak', {
       name: 'test.touch',
       capability: 'ui:control',
-      argv: [process.execPath, '-e', `require('fs').writeFileSync(${JSON.stringify(join(folder, 'touched'))}, '')`],
+      argv: [
+        process.execPath,
+        '-e',
+        `require('fs').writeFileSync(${JSON.stringify(join(scene.folder, 'touched'))}, '')`,
+      ],
     });
     tools.approve('test.touch', hash);
     server.router?.handle('tool_request', tools.handler());
     const client = await dial(server);
     expect(await outcome(client.request({ type: 'tool_request', payload: { tool: 'test.touch' } }))).not.toBe('ok');
-    expect(() => readFileSync(join(folder, 'touched'))).toThrow(/ENOENT/);
+    expect(() => readFileSync(join(scene.folder, 'touched'))).toThrow(/ENOENT/);
     expect(server.stats().auditFailures).toBeGreaterThan(0);
     expect(records.filter(({ event }) => event === 'audit-failed')).toHaveLength(1);
   });
 
   it('13: has one line for what a peer wrote into several, and shows what was edited', async () => {
-    const path = join(folder, 'audit.log');
-    const audit = await AuditLogger.open(path);
-    open.push(audit);
+    const path = join(scene.folder, 'audit.log');
+    const audit = scene.closeLater(await AuditLogger.open(path));
     const server = await serve({ audit });
     server.router?.handle('intent', () => {});
     const client = await dial(server);
@@ -161,7 +144,7 @@ describe('the audit', () => {
     expect(lines.map((line) => (JSON.parse(line) as { peer: string }).peer)).toEqual(['', 'weak', 'weak']);
     expect((JSON.parse(lines[2] ?? '') as { action: string }).action).toBe(forged);
     expect((await verifyAudit(path)).fault).toBeUndefined();
-    const edited = join(folder, 'edited.log');
+    const edited = join(scene.folder, 'edited.log');
     writeFileSync(edited, lines.map((line, at) => `${at === 2 ? line.replace('"allow"', '"deny"') : line}\n`).join(''));
     expect((await verifyAudit(edited)).fault).toMatchObject({ line: 3, reason: 'changed' });
   });
@@ -208,7 +191,7 @@ describe('keys', () => {
   });
 
   it.skipIf(process.platform === 'win32')('16: are read from files of their owner alone, behind no link', async () => {
-    const path = join(folder, 'weak.key');
+    const path = join(scene.folder, 'weak.key');
     writeFileSync(path, keys.weak, { mode: 0o600 });
     await readKeyFile(path);
     for (const mode of [0o644, 0o640, 0o604, 0o620, 0o602, 0o660]) {
@@ -216,7 +199,7 @@ describe('keys', () => {
       await expect(readKeyFile(path), mode.toString(8)).rejects.toMatchObject({ code: 'EIPC_KEY' });
     }
     chmodSync(path, 0o600);
-    symlinkSync(path, join(folder, 'link.key'));
-    await expect(readKeyFile(join(folder, 'link.key'))).rejects.toThrow(/symbolic link/);
+    symlinkSync(path, join(scene.folder, 'link.key'));
+    await expect(readKeyFile(join(scene.folder, 'link.key'))).rejects.toThrow(/symbolic link/);
   });
 });

@@ -120,6 +120,16 @@ describe('a full lane', () => {
     expect(await events.next()).toEqual({ done: false, value: { type: 'dropped', priority: 2, count: 1 } });
   });
 
+  it('keeps the latest 256 events for whoever reads them slowly, and counts the others', async () => {
+    const { client, clientLink } = makePair({ lanes: { 2: { onFull: 'drop-newest' } } });
+    clientLink.capacity = 10;
+    const events = client.events();
+    for (let size = 1; size <= 300; size += 1) await client.send({ type: 'features', payload: new Uint8Array(size) });
+    expect(client.stats().eventsMissed).toBe(44);
+    for (let left = 256; left > 0; left -= 1) expect((await events.next()).done).toBe(false);
+    expect(await Promise.race([events.next(), Promise.resolve('nothing')])).toBe('nothing');
+  });
+
   it('waits no longer than the time-out', async () => {
     const { client, clientLink } = makePair();
     clientLink.capacity = 10;

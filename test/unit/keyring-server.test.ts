@@ -1,35 +1,19 @@
 /** A server whose keys come from a keyring, while they change: who gets in, who stays, and who is put out. */
 import { randomBytes } from 'node:crypto';
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import { connect, Key, Keyring, listen } from '../../src/index.js';
+import { Key, Keyring } from '../../src/index.js';
 import type { AuditEntry, ClientEndpoint, ConnectOptions, ListenOptions, LogRecord, Server } from '../../src/index.js';
+import { FileScene } from '../helpers/file-scene.js';
 
-const open: { close(options?: object): Promise<unknown> }[] = [];
-let folder: string;
-let count = 0;
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'eipc-keyring-server-'));
-});
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close({ timeout: 500 });
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const scene = new FileScene('keyring-server');
 
 type Transport = 'shm' | 'unix' | 'memory';
 
 async function serve(keyring: Keyring, transport: Transport, options: Partial<ListenOptions> = {}): Promise<Server> {
-  count += 1;
-  const address = transport === 'memory' ? `memory:keyring-${count}` : `${transport}:${join(folder, `s${count}`)}`;
   const services = { 'eni.min': { key: keyring, capabilities: ['ui:control'] } };
-  const server = await listen(address, { services, ...options });
-  open.push(server);
-  return server;
+  return scene.listen({ services, ...options }, scene.newAddress(transport));
 }
 
 async function dial(
@@ -38,9 +22,7 @@ async function dial(
   options: Partial<ConnectOptions> = {},
 ): Promise<ClientEndpoint> {
   if (key === undefined) throw new Error('there is no key');
-  const client = await connect(server.addresses[0] ?? '', { serviceId: 'eni.min', key, ...options });
-  open.push(client);
-  return client;
+  return scene.connect(server, { serviceId: 'eni.min', key, ...options });
 }
 
 const refused = { code: 'EIPC_HANDSHAKE_FAILED' };
@@ -280,9 +262,7 @@ describe('a server with a keyring', () => {
     const phrases = ['the first phrase', 'the other phrase'].map((text) => Buffer.from(text));
     await keyring.store('nia.min', phrases[0] ?? Buffer.alloc(0), { protocol: 1 });
     const services = { 'nia.min': { key: keyring, capabilities: [], protocols: [1] as const } };
-    count += 1;
-    const server = await listen(`memory:keyring-${count}`, { services });
-    open.push(server);
+    const server = await scene.listen({ services });
     const v1 = { serviceId: 'nia.min', protocol: 1 } as const;
     const old = await dial(server, keyring.lookup('nia.min'), v1);
     const first = keyring.lookup('nia.min');
@@ -304,9 +284,7 @@ describe('a server with a keyring', () => {
     const keyring = new Keyring();
     const records: LogRecord[] = [];
     const services = { 'eni.min': { key: keyring, capabilities: [], protocols: [1, 2] as const } };
-    count += 1;
-    const server = await listen(`memory:keyring-${count}`, { services, logger: (record) => records.push(record) });
-    open.push(server);
+    const server = await scene.listen({ services, logger: (record) => records.push(record) });
     await keyring.generate('eni.min');
     expect(records.filter(({ event }) => event === 'key-refused')).toMatchObject([
       { level: 'error', serviceId: 'eni.min', text: expect.stringMatching(/speaks both protocols/) as unknown },
@@ -320,13 +298,11 @@ describe('a server with a keyring', () => {
     const keyring = new Keyring();
     const bytes = randomBytes(32);
     const records: LogRecord[] = [];
-    count += 1;
     const services = {
       'eni.min': { key: keyring, capabilities: [] },
       'eni.other': { key: bytes, capabilities: [] },
     };
-    const server = await listen(`memory:keyring-${count}`, { services, logger: (record) => records.push(record) });
-    open.push(server);
+    const server = await scene.listen({ services, logger: (record) => records.push(record) });
     await keyring.store('eni.min', bytes);
     expect(records.map(({ event, text }) => [event, text])).toEqual([
       ['key-refused', expect.stringMatching(/cannot be used here: two services have the same key/)],

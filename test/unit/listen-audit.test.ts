@@ -1,13 +1,11 @@
 /** `listen({ audit })`: what of a server and its sessions is recorded, and what it costs when nothing can be. */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import { AuditLogger, connect, IntentEvent, Key, listen, verifyAudit } from '../../src/index.js';
+import { AuditLogger, connect, IntentEvent, Key, verifyAudit } from '../../src/index.js';
 import type {
-  AuditEntry,
   AuditSink,
   ClientEndpoint,
   ConnectOptions,
@@ -17,58 +15,22 @@ import type {
   Outgoing,
   Server,
 } from '../../src/index.js';
-import { readFileSync } from 'node:fs';
+import { FileScene } from '../helpers/file-scene.js';
 import { readIndependently } from '../helpers/independent-audit.js';
 import { IndependentClient } from '../helpers/independent-client.js';
+import { Notebook } from '../helpers/notebook.js';
 
 const secret = randomBytes(32);
 const key = Key.fromBytes(secret);
-const open: { close(options?: object): Promise<unknown> }[] = [];
-let folder: string;
-let count = 0;
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'eipc-listen-audit-'));
-});
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close({ timeout: 500 });
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-/** Keeps what it is told. */
-class Notebook implements AuditSink {
-  readonly entries: AuditEntry[] = [];
-
-  log(entry: AuditEntry): Promise<void> {
-    this.entries.push(entry);
-    return Promise.resolve();
-  }
-
-  /** Actions and decisions, without those of sessions. */
-  decisions(): string[] {
-    return this.entries
-      .filter(({ action }) => !action.startsWith('session.'))
-      .map(({ action, decision }) => `${decision} ${action}`);
-  }
-
-  of(action: string): AuditEntry[] {
-    return this.entries.filter((entry) => entry.action === action);
-  }
-}
+const scene = new FileScene('listen-audit');
 
 async function serve(audit: AuditSink, options: Partial<ListenOptions> = {}, address?: string): Promise<Server> {
   const services = { 'eni.min': { key, capabilities: ['ui:control'] } };
-  count += 1;
-  const server = await listen(address ?? `memory:audit-${count}`, { services, audit, ...options });
-  open.push(server);
-  return server;
+  return scene.listen({ services, audit, ...options }, address);
 }
 
-async function dial(server: Server, options: Partial<ConnectOptions> = {}): Promise<ClientEndpoint> {
-  const client = await connect(server.addresses[0] ?? '', { serviceId: 'eni.min', key, ...options });
-  open.push(client);
-  return client;
-}
+const dial = (server: Server, options: Partial<ConnectOptions> = {}): Promise<ClientEndpoint> =>
+  scene.connect(server, { serviceId: 'eni.min', key, ...options });
 
 const failure = (work: Promise<unknown>): Promise<unknown> =>
   work.then(
@@ -99,12 +61,12 @@ function digestOf(message: Message, typeByte: string, format: number): string {
 describe('the audit of a server', () => {
   it('has a line for each session that begins and ends, and who it was', async () => {
     const notebook = new Notebook();
-    const server = await serve(notebook, {}, `unix:${join(folder, 'sessions')}`);
+    const server = await serve(notebook, {}, `unix:${join(scene.folder, 'sessions')}`);
     const client = await dial(server);
     const { sessionId } = client.peer;
     await client.close();
     await expect.poll(() => notebook.entries.length).toBe(2);
-    const place = `unix:${join(folder, 'sessions')}, uid ${process.getuid?.()}, process ${process.pid}`;
+    const place = `unix:${join(scene.folder, 'sessions')}, uid ${process.getuid?.()}, process ${process.pid}`;
     expect(notebook.entries).toEqual([
       {
         peer: 'eni.min',
@@ -210,7 +172,7 @@ describe('the audit of a server', () => {
   it('has the precise reason where the peer is told one and the same', async () => {
     // The attackers: one without a key, one with another's id, and one that changes a bit of what it sends.
     const notebook = new Notebook();
-    const path = join(folder, 'refused');
+    const path = join(scene.folder, 'refused');
     await serve(notebook, { router: null }, `unix:${path}`);
     await failure(connect(`unix:${path}`, { serviceId: 'eni.min', key: randomBytes(32) }));
     await failure(connect(`unix:${path}`, { serviceId: 'eni.other', key }));
@@ -234,7 +196,7 @@ describe('the audit of a server', () => {
 
   it('has those for whom there was no room', async () => {
     const notebook = new Notebook();
-    const server = await serve(notebook, { maxConnections: 1 }, `unix:${join(folder, 'room')}`);
+    const server = await serve(notebook, { maxConnections: 1 }, `unix:${join(scene.folder, 'room')}`);
     await dial(server);
     await failure(dial(server));
     await expect.poll(() => notebook.of('connection.refuse').length).toBe(1);
@@ -302,9 +264,9 @@ describe('the audit of a server', () => {
   });
 
   it('is a log that verifies, over shared memory and with what a hostile peer wrote', async () => {
-    const path = join(folder, 'audit.log');
+    const path = join(scene.folder, 'audit.log');
     const logger = await AuditLogger.open(path, { key: secret });
-    const server = await serve(logger, {}, `shm:${join(folder, 'story')}`);
+    const server = await serve(logger, {}, `shm:${join(scene.folder, 'story')}`);
     server.router?.handle('intent', () => ({ status: 'ok' }));
     const client = await dial(server);
     const forged = 'ui.click"}\n{"i":4,"decision":"allow","action":"system.reboot';

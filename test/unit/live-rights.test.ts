@@ -1,11 +1,8 @@
 /** Rights and sessions of a server that runs: what is granted, taken and ended while peers are connected holds for their next message. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import { CapabilityChecker, connect, Key, Keyring, listen } from '../../src/index.js';
+import { CapabilityChecker, Key, Keyring } from '../../src/index.js';
 import type {
   AuditEntry,
   ClientEndpoint,
@@ -15,40 +12,24 @@ import type {
   Peer,
   Server,
 } from '../../src/index.js';
+import { FileScene } from '../helpers/file-scene.js';
 
 const key = Key.fromBytes(randomBytes(32));
 const otherKey = Key.fromBytes(randomBytes(32));
-const open: { close(options?: object): Promise<unknown> }[] = [];
-let folder: string;
-let count = 0;
-
-beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'eipc-rights-'));
-});
-afterEach(async () => {
-  for (const one of open.splice(0).reverse()) await one.close({ timeout: 500 });
-});
-afterAll(() => rmSync(folder, { recursive: true, force: true }));
+const scene = new FileScene('rights');
 
 type Transport = 'shm' | 'unix' | 'memory';
 
 async function serve(transport: Transport, options: Partial<ListenOptions> = {}): Promise<Server> {
-  count += 1;
-  const address = transport === 'memory' ? `memory:rights-${count}` : `${transport}:${join(folder, `s${count}`)}`;
   const services = {
     'eni.min': { key, capabilities: ['ui:control'] },
     'eni.other': { key: otherKey, capabilities: [] },
   };
-  const server = await listen(address, { services, ...options });
-  open.push(server);
-  return server;
+  return scene.listen({ services, ...options }, scene.newAddress(transport));
 }
 
-async function dial(server: Server, options: Partial<ConnectOptions> = {}): Promise<ClientEndpoint> {
-  const client = await connect(server.addresses[0] ?? '', { serviceId: 'eni.min', key, ...options });
-  open.push(client);
-  return client;
-}
+const dial = (server: Server, options: Partial<ConnectOptions> = {}): Promise<ClientEndpoint> =>
+  scene.connect(server, { serviceId: 'eni.min', key, ...options });
 
 const intent = (client: ClientEndpoint, name = 'ui.click', capability = ''): Promise<string> =>
   client.request({ type: 'intent', payload: { intent: name }, capability }).then(

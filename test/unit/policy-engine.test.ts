@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { createMessage, PolicyEngine, PolicyError } from '../../src/index.js';
 import type { PolicyRule } from '../../src/index.js';
-import { ask, failure, key, Notebook, PolicyScene } from '../helpers/policy-scene.js';
+import { Notebook } from '../helpers/notebook.js';
+import { ask, failure, key, PolicyScene } from '../helpers/policy-scene.js';
 
 const NOBODY: readonly string[] = [];
 const SAFE = 'version: 1\nrules:\n  - { action: ui.*, class: safe }\n';

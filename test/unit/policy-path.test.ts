@@ -8,7 +8,8 @@ import { AuditLogger, Key, Keyring, PolicyEngine, verifyAudit } from '../../src/
 import type { ListenOptions, PendingApproval } from '../../src/index.js';
 import { failing } from '../helpers/audit-scene.js';
 import { readIndependently } from '../helpers/independent-audit.js';
-import { ask, examplePolicy, failure, Notebook, parkedOne, PolicyScene, secret } from '../helpers/policy-scene.js';
+import { Notebook } from '../helpers/notebook.js';
+import { ask, examplePolicy, failure, parkedOne, PolicyScene, secret } from '../helpers/policy-scene.js';
 
 const scene = new PolicyScene();
 const LONG = { timeout: 20_000 };
@@ -51,7 +52,7 @@ describe('the policy of a server', () => {
 
   it('parks what an operator has to approve, and does it once when one does', async () => {
     const path = join(scene.folder, 'audit.log');
-    const audit = scene.keep(await AuditLogger.open(path, { key: secret }));
+    const audit = scene.closeLater(await AuditLogger.open(path, { key: secret }));
     const server = await scene.serve(audit, {}, `shm:${join(scene.folder, 'park')}`);
     const client = await scene.dial(server);
     const pending: PendingApproval[] = [];
@@ -151,7 +152,7 @@ describe('the policy of a server', () => {
 
   it('denies controlled actions while the disk is full, and goes on when it is not', async () => {
     const path = join(scene.folder, 'full.log');
-    const audit = scene.keep(await AuditLogger.open(path, { key: secret }));
+    const audit = scene.closeLater(await AuditLogger.open(path, { key: secret }));
     const server = await scene.serve(audit);
     const client = await scene.dial(server);
     expect(await ask(client, 'motor.move')).toBeUndefined();
@@ -159,6 +160,8 @@ describe('the policy of a server', () => {
     try {
       expect(await ask(client, 'motor.turn')).toMatchObject({ code: 'EIPC_AUDIT', remote: true });
       expect(await ask(client, 'ui.click')).toBeUndefined();
+      // The turn, its denial, and the click, which nobody waits for: what comes while an entry fails would fail with it.
+      await expect.poll(() => audit.stats().refused).toBe(3);
     } finally {
       work();
     }

@@ -7,7 +7,8 @@ import { describe, expect, it } from 'vitest';
 
 import { connect, Key, listen, PolicyEngine } from '../../src/index.js';
 import type { ClientEndpoint, EipcError } from '../../src/index.js';
-import { failure, Notebook, PolicyScene } from '../helpers/policy-scene.js';
+import { Notebook } from '../helpers/notebook.js';
+import { failure, PolicyScene } from '../helpers/policy-scene.js';
 import { oracle } from '../helpers/policy-oracle.js';
 import type { OraclePolicy, OracleVerdict } from '../helpers/policy-oracle.js';
 
@@ -133,7 +134,7 @@ describe.each(POLICIES)('the table of rights under %s', (_name, policy, engine) 
 
   it(`is what the oracle says, in ${ROWS.length} rows, when peers send it`, async () => {
     const keys = Object.keys(PEERS).map((id) => [id, Key.fromBytes(randomBytes(32))] as const);
-    const server = scene.keep(
+    const server = scene.closeLater(
       await listen(`memory:table-${randomBytes(4).toString('hex')}`, {
         services: Object.fromEntries(keys.map(([id, key]) => [id, { key, capabilities: PEERS[id] ?? [] }])),
         policy: engine,
@@ -147,7 +148,7 @@ describe.each(POLICIES)('the table of rights under %s', (_name, policy, engine) 
     });
     const clients = new Map<string, ClientEndpoint>();
     for (const [serviceId, key] of keys)
-      clients.set(serviceId, scene.keep(await connect(server.addresses[0] ?? '', { serviceId, key })));
+      clients.set(serviceId, scene.closeLater(await connect(server.addresses[0] ?? '', { serviceId, key })));
     const ask = async (row: Row): Promise<OracleVerdict> => {
       const before = done;
       let wasAsked = false;
