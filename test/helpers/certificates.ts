@@ -5,11 +5,17 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
+import { certificateFingerprint } from '../../src/index.js';
 import type { TlsOptions } from '../../src/index.js';
 
 /** A certificate of test/certificates, by its name. */
 export function pem(name: string): string {
   return readFileSync(fileURLToPath(new URL(`../certificates/${name}.pem`, import.meta.url)), 'utf8');
+}
+
+/** What `tls.fingerprints` has to hold for it. */
+export function fingerprintOf(name: string): string {
+  return certificateFingerprint(pem(name));
 }
 
 /** A certificate and its key. */

@@ -8,6 +8,7 @@ import { connect as connectTcp, createServer as createTcpServer } from 'node:net
 import type { AddressInfo, Server as NetServer, Socket } from 'node:net';
 import { connect as connectTls, createServer } from 'node:tls';
 import type { ConnectionOptions, TLSSocket, TlsOptions as NodeTlsOptions } from 'node:tls';
+import { afterEach } from 'vitest';
 
 import { connect, listen } from '../../src/index.js';
 import type { ClientEndpoint, ConnectOptions, ListenOptions, LogRecord, Server, TlsOptions } from '../../src/index.js';
@@ -25,10 +26,17 @@ export const CLIENT_TLS: TlsOptions = { ca: pem('authority') };
 
 const HOST = '127.0.0.1';
 
-/** The server of the package, and everything that is to be closed after a test. */
-export class TlsScene implements AsyncDisposable {
+/** What the tests of one file share: servers and clients of all these kinds, which are closed after each test, and what was logged in it. */
+export class TlsScene {
   readonly records: LogRecord[] = [];
   readonly #closing: (() => unknown)[] = [];
+
+  constructor() {
+    afterEach(async () => {
+      await Promise.all(this.#closing.splice(0).map((close) => close()));
+      this.records.length = 0;
+    });
+  }
 
   /** A server with one service in both protocols, which echoes intents. */
   async serve(tls: TlsOptions = SERVER_TLS, options: Partial<ListenOptions> = {}): Promise<Server> {
@@ -145,10 +153,6 @@ export class TlsScene implements AsyncDisposable {
 
   closeLater(close: () => unknown): void {
     this.#closing.push(close);
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await Promise.all(this.#closing.splice(0).map((close) => close()));
   }
 
   async #listening(server: NetServer): Promise<number> {

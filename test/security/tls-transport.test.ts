@@ -5,24 +5,14 @@
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
-import { certificateFingerprint, ClientEndpoint, connect, listen, ServerEndpoint, tls } from '../../src/index.js';
-import { own, pem } from '../helpers/certificates.js';
+import { ClientEndpoint, connect, listen, ServerEndpoint, tls } from '../../src/index.js';
+import { fingerprintOf, own, pem } from '../helpers/certificates.js';
 import { within } from '../helpers/independent-client.js';
 import { CLIENT_TLS, portOf, PSK, SERVER_TLS, SERVICE_ID, TlsScene, toItsEnd, V1_PSK } from '../helpers/tls-scene.js';
 
-let scene: TlsScene;
-
-beforeEach(() => {
-  scene = new TlsScene();
-});
-
-afterEach(async () => {
-  await scene[Symbol.asyncDispose]();
-});
-
-const fingerprintOf = (name: string) => certificateFingerprint(pem(name));
+const scene = new TlsScene();
 
 // The attacker connects and takes its time, at each step of the handshake.
 describe('a handshake that is never finished', () => {

@@ -7,27 +7,17 @@ import { once } from 'node:events';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { AuthError, certificateFingerprint, EipcError, listen } from '../../src/index.js';
 import type { TlsOptions } from '../../src/index.js';
-import { own, pem } from '../helpers/certificates.js';
+import { fingerprintOf, own, pem } from '../helpers/certificates.js';
 import { IndependentClient, within } from '../helpers/independent-client.js';
 import { plainAlert } from '../helpers/independent-frames.js';
 import { withPrefix } from '../helpers/independent-preamble.js';
 import { CLIENT_TLS, PSK, SERVER_TLS, SERVICE_ID, TlsScene, toItsEnd, V1_PSK } from '../helpers/tls-scene.js';
 
-let scene: TlsScene;
-
-beforeEach(() => {
-  scene = new TlsScene();
-});
-
-afterEach(async () => {
-  await scene[Symbol.asyncDispose]();
-});
-
-const fingerprintOf = (name: string) => certificateFingerprint(pem(name));
+const scene = new TlsScene();
 
 // The attacker answers at the server's address.
 describe('a server that must not be believed', () => {

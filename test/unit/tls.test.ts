@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { connect as connectSocket, createServer } from 'node:net';
 import type { AddressInfo, Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 
 import { connect, listen } from '../../src/index.js';
 import { tlsClientSettings, tlsServerSettings } from '../../src/tls-options.js';
@@ -15,15 +15,7 @@ import { own, pem } from '../helpers/certificates.js';
 import { within } from '../helpers/independent-client.js';
 import { CLIENT_TLS, portOf, PSK, SERVER_TLS, SERVICE_ID, TlsScene, toItsEnd } from '../helpers/tls-scene.js';
 
-let scene: TlsScene;
-
-beforeEach(() => {
-  scene = new TlsScene();
-});
-
-afterEach(async () => {
-  await scene[Symbol.asyncDispose]();
-});
+const scene = new TlsScene();
 
 describe('addresses of tls', () => {
   it('are bound and printed as those of tcp', async () => {
