@@ -1,9 +1,9 @@
 /**
- * What a P0 message has to wait for while bulk (P3) saturates the server, from the same connection and from another; how the server shares
- * itself between 64 connections; what a client that reads nothing costs the others.
+ * What a P0 message has to wait for while bulk (P3) saturates the server: from the same connection, from another one of the same program, from another
+ * process; how the server shares itself between 64 connections; what a client that reads nothing costs the others.
  *
- * `node benches/lanes.js [--seconds N] [--rounds N] [--transports shm,unix] [--json]`, after `make build`. Server, probing client and flooding
- * clients are processes of their own. Every echo is compared with what was sent. Ends with code 1 when one was wrong, or a connection got
+ * `node benches/lanes.js [--seconds N] [--rounds N] [--transports shm,unix] [--bulk BYTES] [--json]`, after `make build`. Server and clients are
+ * processes of their own. Every echo is compared with what was sent. Ends with code 1 when one was wrong, or a connection got
  * nothing through; no figure decides.
  */
 import { randomBytes } from 'node:crypto';
@@ -18,7 +18,6 @@ import { makePlacement } from './harness/placement.js';
 /** Connections that share the server, and the processes they are in. */
 const CLIENTS = 64;
 const PROCESSES = 8;
-const BULK_BYTES = 4_096;
 /** Milliseconds between two P0 messages of the paced probe. */
 const PAUSE = 2;
 /** Milliseconds until a flood has filled its lanes. */
@@ -32,10 +31,12 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '3' },
     transports: { type: 'string', default: 'shm,unix' },
+    bulk: { type: 'string', default: '4096' },
     json: { type: 'boolean', default: false },
   },
 });
 const seconds = Number(values.seconds);
+const bulk = Number(values.bulk);
 const folder = mkdtempSync(join(tmpdir(), 'eipc-lanes-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
@@ -52,38 +53,43 @@ process.exit(shares.every(({ counts }) => Math.min(...counts) > 0) ? 0 : 1);
 
 /** @param {string} transport */
 async function measureLatency(transport) {
-  const { server, connectClient } = await listen(transport, ['probe', 'other', 'stalled'], placement);
-  const probe = await connectClient(['probe']);
+  const { server, connectClient } = await listen(transport, ['probe', 'beside', 'other', 'stalled'], placement);
+  const probe = await connectClient(['probe', 'beside']);
   const other = await connectClient(['other']);
   const stalled = await connectClient(['stalled'], true);
-  const on = (child, isOn) => ask(child, { flood: isOn ? 3 : null, bytes: BULK_BYTES });
   const scenes = [
     { scene: 'quiet' },
-    { scene: 'P3 from the same connection', flooder: probe },
-    { scene: 'P3 from another connection', flooder: other },
+    { scene: 'P3 from the same connection', flooder: probe, services: ['probe'] },
+    { scene: 'P3 from another connection', flooder: probe, services: ['beside'] },
+    { scene: 'P3 from another process', flooder: other, services: ['other'] },
   ];
   const found = new Map();
+  const note = (name, result) => found.set(name, [...(found.get(name) ?? []), result]);
   const rounds = Number(values.rounds);
   for (let round = 0; round < 2 * rounds; round += 1) {
     // In the second half somebody is there who reads nothing.
     if (round === rounds) await ask(server, { bulkTo: 'stalled' });
-    for (const { scene, flooder } of scenes) {
+    for (const { scene, flooder, services } of scenes) {
       for (const [kind, pause] of [
         ['paced', PAUSE],
         ['back to back', null],
       ]) {
         if (flooder !== undefined) {
-          await on(flooder, true);
+          await ask(flooder, { flood: { priority: 3, bytes: bulk, services } });
           await setTimeout(FILL);
         }
         const result = await ask(probe, { probe: { seconds, pause } });
         if (flooder !== undefined) {
-          await on(flooder, false);
+          await ask(flooder, { flood: null });
           await setTimeout(FILL);
         }
-        const name = `${scene}|${kind}|${round < rounds ? 'no' : 'yes'}`;
-        found.set(name, [...(found.get(name) ?? []), result]);
+        note(`${scene}|${kind}|${round < rounds ? 'no' : 'yes'}`, result);
       }
+    }
+    if (round < rounds) {
+      const pauses = { seconds, pause: PAUSE };
+      const both = await Promise.all([ask(server, { pauses }), ask(probe, { pauses })]);
+      note('no message, both programs never rest|paced|no', both[0].p99 > both[1].p99 ? both[0] : both[1]);
     }
   }
   for (const child of [probe, other, stalled, server]) await stop(child);
@@ -100,13 +106,17 @@ async function measureShares(transport) {
   const { server, connectClient } = await listen(transport, services, ANYWHERE);
   const size = CLIENTS / PROCESSES;
   const clients = [];
-  for (let n = 0; n < PROCESSES; n += 1) clients.push(await connectClient(services.slice(n * size, (n + 1) * size)));
-  for (const client of clients) await ask(client, { flood: 1, bytes: 64 });
+  for (let n = 0; n < PROCESSES; n += 1) {
+    const theirs = services.slice(n * size, (n + 1) * size);
+    clients.push({ client: await connectClient(theirs), theirs });
+  }
+  for (const { client, theirs } of clients) await ask(client, { flood: { priority: 1, bytes: 64, services: theirs } });
   await setTimeout(1_000);
   const before = new Map((await ask(server, {})).counts);
   await setTimeout(seconds * 1_000);
   const after = (await ask(server, {})).counts;
-  for (const child of [...clients, server]) await stop(child);
+  for (const { client } of clients) await stop(client);
+  await stop(server);
   const counts = services.map((name) => (new Map(after).get(name) ?? 0) - (before.get(name) ?? 0));
   return { transport, counts: counts.sort((left, right) => left - right) };
 }
@@ -148,7 +158,7 @@ function report() {
     return [transport, CLIENTS, Math.round(total / seconds), least, median(counts), most, (least / most).toFixed(2)];
   });
   return [
-    `P0 round trips beside P3 in messages of ${BULK_BYTES} bytes, medians of ${values.rounds} rounds of ${seconds} s; load average at the start ${load.toFixed(2)}`,
+    `P0 round trips beside P3 in messages of ${bulk} bytes, medians of ${values.rounds} rounds of ${seconds} s; load average at the start ${load.toFixed(2)}`,
     placement.description,
     '',
     ...table('transport | P0 | flood | somebody reads nothing | p50 µs | p90 µs | p99 µs | p99 ÷ quiet', rows),

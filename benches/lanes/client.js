@@ -1,41 +1,35 @@
 /**
  * A process with clients of benches/lanes.js. Told `{ address, keys }` (hex by service id) it connects one for each; then
- * `{ flood: priority }` has all of them send bulk as fast as it is taken, until `{ flood: null }`; `{ probe: { seconds, pause } }` measures
- * the round trips of P0 messages on the first.
+ * `{ flood: { priority, bytes, services } }` has those send bulk as fast as it is taken, until `{ flood: null }`;
+ * `{ probe: { seconds, pause } }` measures the round trips of P0 messages on the first; `{ pauses }` is for pauses.js.
  */
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { connect, Key } from '../../dist/index.js';
 import { serve } from '../harness/children.js';
 import { LatencyHistogram, now } from '../harness/latency.js';
+import { watchPauses } from './pauses.js';
 
-/** Messages a connection sends before the others, and everything else of the process, have their turn. */
-const BURST = 16;
-
-/** @type {import('../../dist/index.js').ClientEndpoint[]} */
-let endpoints = [];
+/** @type {Map<string, import('../../dist/index.js').ClientEndpoint>} */
+const endpoints = new Map();
 /** @type {(message: import('../../dist/index.js').Message) => void} */
 let onEcho = () => {};
-/** @type {number | null} */
-let flooded = null;
-let size = 0;
+let isFlooding = false;
 
-serve(async ({ address, keys, isStalled, flood, bytes, probe }) => {
+serve(async ({ address, keys, isStalled, flood, pauses, probe }) => {
   if (address !== undefined) {
-    endpoints = await Promise.all(
-      Object.entries(keys).map(([serviceId, hex]) =>
-        connect(address, { serviceId, key: Key.fromBytes(Buffer.from(hex, 'hex')) }),
-      ),
-    );
-    if (!isStalled) for (const endpoint of endpoints) void read(endpoint);
+    for (const [serviceId, hex] of Object.entries(keys)) {
+      const endpoint = await connect(address, { serviceId, key: Key.fromBytes(Buffer.from(hex, 'hex')) });
+      endpoints.set(serviceId, endpoint);
+      if (!isStalled) void read(endpoint);
+    }
     return {};
   }
   if (flood !== undefined) {
-    size = bytes;
-    const isRunning = flooded !== null;
-    flooded = flood;
-    if (flood !== null && !isRunning) for (const endpoint of endpoints) void pour(endpoint);
+    isFlooding = flood !== null;
+    for (const service of flood?.services ?? []) void pour(endpoints.get(service), flood);
     return {};
   }
+  if (pauses !== undefined) return watchPauses(pauses);
   return probe.pause === null ? pingPong(probe) : paced(probe);
 });
 
@@ -43,11 +37,11 @@ async function read(endpoint) {
   for await (const message of endpoint) onEcho(message);
 }
 
-/** Keeps the lane full. */
-async function pour(endpoint) {
-  for (let priority = flooded; priority !== null; priority = flooded) {
-    const message = { type: 'features', priority, payload: Buffer.alloc(size) };
-    for (let sent = 0; sent < BURST; sent += 1) if (!endpoint.trySend(message)) await endpoint.ready(priority);
+/** Keeps the lane full. After each message the rest of the program has its turn: how long it keeps that waiting is not the lanes' doing. */
+async function pour(endpoint, { priority, bytes }) {
+  const message = { type: 'features', priority, payload: Buffer.alloc(bytes) };
+  while (isFlooding) {
+    if (!endpoint.trySend(message)) await endpoint.ready(priority);
     await setImmediate();
   }
 }
@@ -72,7 +66,7 @@ async function paced({ seconds, pause }) {
 }
 
 function roundTrip(n) {
-  const [endpoint] = endpoints;
+  const [endpoint] = endpoints.values();
   const payload = Buffer.alloc(64);
   payload.writeUInt32BE(n);
   return new Promise((resolve, reject) => {

@@ -1,10 +1,11 @@
 /**
  * The server of benches/lanes.js. Told `{ address, keys }` (hex by service id) it listens, sends P0 messages back, and counts the others by
  * service; it adds up their bytes, so that it has more to do with a message than its sender, which is what fills lanes. Told `{ bulkTo }` it
- * sends P3 to that service until its lane is full; asked for anything else it answers with the counts.
+ * sends P3 to that service until its lane is full; `{ pauses }` is for pauses.js; asked for anything else it answers with the counts.
  */
 import { Key, listen } from '../../dist/index.js';
 import { serve } from '../harness/children.js';
+import { watchPauses } from './pauses.js';
 
 /** @type {import('../../dist/index.js').Server} */
 let server;
@@ -12,7 +13,7 @@ let server;
 const counts = new Map();
 let sum = 0;
 
-serve(async ({ address, keys, bulkTo }) => {
+serve(async ({ address, keys, bulkTo, pauses }) => {
   if (address !== undefined) {
     const services = Object.entries(keys).map(([service, hex]) => {
       const key = Key.fromBytes(Buffer.from(hex, 'hex'));
@@ -28,6 +29,7 @@ serve(async ({ address, keys, bulkTo }) => {
     });
     return {};
   }
+  if (pauses !== undefined) return watchPauses(pauses);
   if (bulkTo !== undefined) {
     const [endpoint] = server.endpointsOf(bulkTo);
     const message = { type: 'features', priority: 3, payload: Buffer.alloc(4_096) };

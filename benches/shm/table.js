@@ -76,7 +76,8 @@ function judgeLane(target, lanes) {
   const [busy, quiet] = [find(scene), find('quiet')];
   if (busy === undefined || quiet === undefined) return unmeasured(target, 'not measured (`node benches/lanes.js`)');
   const share = busy.p99 / quiet.p99;
-  return lineOf(target, { measured: `${microseconds(busy.p99)} µs`, ratios: [share], isMet: share <= target.atMost });
+  const isMet = target.atMost === undefined ? null : share <= target.atMost;
+  return lineOf(target, { measured: `${microseconds(busy.p99)} µs`, ratios: [share], isMet });
 }
 
 function unmeasured(target, verdict) {
@@ -104,7 +105,7 @@ function boundOf({ atMost, atLeast }) {
 }
 
 function targetOf({ point, against, atMost, atLeast, lane, note }) {
-  if (lane !== undefined) return `≤ ${atMost} × its quiet value`;
+  if (lane !== undefined) return atMost === undefined ? 'reported, × a quiet P0' : `≤ ${atMost} × its quiet value`;
   const sign = atMost === undefined ? '≥' : '≤';
   const bound = atMost ?? atLeast;
   if (against === undefined) return `${sign} ${textOf(point, bound)}${note === undefined ? '' : ` (${note})`}`;

@@ -99,6 +99,16 @@ export const TARGETS = [
     lane: 'back to back|P3 from another connection',
     atMost: 2,
   },
+  { metric: 'P0 p99, paced, while another process saturates', lane: 'paced|P3 from another process', atMost: 2 },
+  {
+    metric: 'P0 p99, back to back, while another process saturates',
+    lane: 'back to back|P3 from another process',
+    atMost: 2,
+  },
+  {
+    metric: 'p99 of the wait for its own core of a program that never rests',
+    lane: 'paced|no message, both programs never rest',
+  },
   { metric: 'connect, shared memory, X25519', point: at('eipc-shm', 'connect'), atMost: 3 * MILLISECOND },
   { metric: 'CPU of both processes, parked', point: at('eipc-shm', 'parked'), atMost: NOTHING },
   {
