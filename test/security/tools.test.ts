@@ -27,7 +27,7 @@ const TOOLS: ToolDescriptor[] = [
     ...run('exit', '{code}'),
   },
   { name: 'test.flood', capability: 'device:write', maxOutput: 100_000, ...run('flood') },
-  { name: 'test.stubborn', capability: 'device:write', timeout: 1_500, ...run('stubborn') },
+  { name: 'test.stubborn', capability: 'device:write', timeout: 4_000, ...run('stubborn') },
   { name: 'test.leave', capability: 'device:write', ...run('leave') },
   { name: 'test.gone', capability: 'device:write', argv: [join(dirname(process.execPath), 'no-such-program')] },
   { name: 'test.restricted', capability: 'system:restricted', ...run('argv') },
