@@ -16,9 +16,10 @@ require_emulator() {
 }
 
 # wrap_node ARCHITECTURE NODE FILE: makes FILE a program that behaves like NODE would on its own machine. The children that it starts as
-# `process.execPath` are emulated too, which the kernel would refuse to start; FILE.mjs gives any Node that idea.
+# `process.execPath` are emulated too, which the kernel would refuse to start; FILE.mjs gives any Node that idea. The shell puts PWD into an
+# empty environment, which Node would not.
 wrap_node() {
   printf "process.execPath = '%s';\n" "$3" >"$3.mjs"
-  printf '%s\n' '#!/bin/sh' "exec ${EMULATOR[$1]} '$2' --import '$3.mjs' \"\$@\"" >"$3"
+  printf '%s\n' '#!/bin/sh' "exec env -u PWD ${EMULATOR[$1]} '$2' --import '$3.mjs' \"\$@\"" >"$3"
   chmod +x "$3"
 }

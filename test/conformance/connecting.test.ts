@@ -110,12 +110,14 @@ describe('connecting', () => {
 
     it('a hundred connections live side by side', async () => {
       // Without a handshake a connection proves nothing before its first message.
-      const server = await scene.serve({ maxConnections: 100, maxUnauthenticated: 256 });
+      // Twenty handshakes at once take an emulated machine a while.
+      const handshakeTimeout = 30_000;
+      const server = await scene.serve({ maxConnections: 100, maxUnauthenticated: 256, handshakeTimeout });
       server.router?.handle('intent', (message) => ({ n: (message.payload as { n: number }).n }));
       const clients: ClientEndpoint[] = [];
       // In waves: a key has at most 32 handshakes under way.
       while (clients.length < 100)
-        clients.push(...(await Promise.all(Array.from({ length: 20 }, () => scene.dial(server)))));
+        clients.push(...(await Promise.all(Array.from({ length: 20 }, () => scene.dial(server, { handshakeTimeout })))));
       const acks = await Promise.all(
         clients.map((client, n) => client.request<{ n: number }>({ type: 'intent', payload: { n } })),
       );
@@ -187,7 +189,7 @@ describe('connecting', () => {
 
     it('a connection that says nothing is closed in time and had no place among the authenticated', async () => {
       // The honest one has to be through in it, on a busy machine too.
-      const handshakeTimeout = scene.transport === 'tls' ? 1_000 : 500;
+      const handshakeTimeout = scene.transport === 'tls' ? 2_500 : 500;
       const server = await scene.serve({ handshakeTimeout, maxConnections: 1 });
       const silent = await connectSilently(addressOf(server));
       scene.closeLater({ close: () => Promise.resolve(silent.close()) });

@@ -35,7 +35,7 @@ describe.each(['unix', 'tcp', 'tls'])('over %s, a flood of strangers', (transpor
     // Its exit code says the same as what is checked here, without a reason.
     const { stdout } = await run(process.execPath, arguments_).catch((error: unknown) => error as { stdout: string });
     rows = JSON.parse(stdout) as Row[];
-  }, 60_000);
+  }, 300_000);
 
   const under = (attack: string): Row => {
     const row = rows.find((one) => one.attack === attack);
