@@ -117,7 +117,9 @@ describe('connecting', () => {
       const clients: ClientEndpoint[] = [];
       // In waves: a key has at most 32 handshakes under way.
       while (clients.length < 100)
-        clients.push(...(await Promise.all(Array.from({ length: 20 }, () => scene.dial(server, { handshakeTimeout })))));
+        clients.push(
+          ...(await Promise.all(Array.from({ length: 20 }, () => scene.dial(server, { handshakeTimeout })))),
+        );
       const acks = await Promise.all(
         clients.map((client, n) => client.request<{ n: number }>({ type: 'intent', payload: { n } })),
       );
