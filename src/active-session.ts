@@ -6,6 +6,7 @@ import type { Endpoint } from './endpoint.js';
 import { payloadLimits } from './limits.js';
 import type { Origin } from './message.js';
 import type { SessionInfo } from './native.js';
+import type { OpenSession } from './open-session.js';
 import type { RecordShape } from './outgoing.js';
 import { makePeer } from './peer.js';
 import type { Peer } from './peer.js';
@@ -13,17 +14,6 @@ import type { Grants } from './rights.js';
 import type { Settings } from './settings.js';
 import type { Link } from './transport/transport.js';
 import { V1Shape } from './v1-shape.js';
-
-/** A session that was opened, and the link it runs over. */
-export interface OpenSession {
-  readonly link: Link;
-  readonly session: SessionInfo;
-  readonly address: string;
-  /** Takes another id for this end, before anything was sent; returns the session's new `headerRoom`. Only of v1 without a handshake. */
-  readonly rename?: (ownId: string) => number;
-  /** Of a server: what its services may do. */
-  readonly grants?: Grants | undefined;
-}
 
 /** The session an endpoint has now. */
 export interface ActiveSession {

@@ -2,7 +2,7 @@
  * Opens sessions with one server, as often as it is asked: reaches the address, proves who both ends are, and hands the session on. What
  * becomes of a session is the business of its endpoint.
  */
-import type { OpenSession } from './active-session.js';
+import type { OpenSession } from './open-session.js';
 import { abortReason } from './deadlines.js';
 import { errorFromValue, makeError } from './errors.js';
 import type { EipcError } from './errors.js';
@@ -16,7 +16,8 @@ import type { TlsSettings } from './tls-options.js';
 import { tlsClientSettings, tlsSettings } from './tls-options.js';
 import type { Address, TransportName } from './transport/address.js';
 import { openConnection, startClientLink } from './transport/open.js';
-import type { ClientHandshake, RawConnection } from './transport/open.js';
+import type { ClientHandshake } from './transport/open.js';
+import type { RawConnection } from './transport/raw-connection.js';
 import { tlsError } from './transport/tls-errors.js';
 import type { LinkObserver } from './transport/transport.js';
 import { checkV1Address, v1Key } from './v1-settings.js';

@@ -1,5 +1,5 @@
 /** What endpoints are made of. */
-import type { OpenSession } from './active-session.js';
+import type { OpenSession } from './open-session.js';
 import type { Gate } from './admission.js';
 import type { AuditTrail } from './audit-trail.js';
 import type { CloseReason } from './close-reason.js';

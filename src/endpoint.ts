@@ -6,7 +6,8 @@
  * Connecting and listening are in `client.ts` and `server.ts`.
  */
 import { activeSession, identified } from './active-session.js';
-import type { ActiveSession, OpenSession } from './active-session.js';
+import type { ActiveSession } from './active-session.js';
+import type { OpenSession } from './open-session.js';
 import type { Gate } from './admission.js';
 import type { CloseReason } from './close-reason.js';
 import { abortReason, DeadlineWheel } from './deadlines.js';

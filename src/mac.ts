@@ -4,7 +4,7 @@
  */
 import { inspect } from 'node:util';
 
-import type { OpenSession } from './active-session.js';
+import type { OpenSession } from './open-session.js';
 import { Endpoint } from './endpoint.js';
 import { Opened } from './endpoint-setup.js';
 import type { EndpointSetup } from './endpoint-setup.js';
@@ -17,7 +17,7 @@ import type { Settings } from './settings.js';
 import type { Connection } from './transport/connection.js';
 import { ConnectionStream } from './transport/connection-stream.js';
 import { startStream } from './transport/open.js';
-import type { RawConnection } from './transport/open.js';
+import type { RawConnection } from './transport/raw-connection.js';
 import { StreamConnection } from './transport/stream-connection.js';
 import type { PeerTransport } from './transport/transport.js';
 import { v1Key } from './v1-settings.js';

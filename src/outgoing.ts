@@ -12,7 +12,7 @@ import { jsonCodec, msgpackCodec } from './codec.js';
 import type { MessageType, PayloadFormat, Priority } from './message.js';
 import { Message, META_FIXED, messageTypeToByte, PAYLOAD_FORMATS } from './message.js';
 import { RECORD_HEADER } from './native.js';
-import type { IssuedId } from './request.js';
+import type { IssuedId } from './request-id.js';
 import { MAX_ESCAPES, refuseMaxAge, v1Format } from './v1-shape.js';
 import type { V1Shape } from './v1-shape.js';
 

@@ -1,7 +1,7 @@
 /**
  * Who is at the other end. Made once for each session from the key that verified and from the kernel, never from a message.
  */
-import type { OpenSession } from './active-session.js';
+import type { OpenSession } from './open-session.js';
 import type { Endpoint } from './endpoint.js';
 import { NO_RIGHTS, Rights } from './rights.js';
 import { suiteName } from './suites.js';

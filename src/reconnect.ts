@@ -2,7 +2,7 @@
  * Connecting again after a session was lost: which ends are worth it, when the next try is, and when it is given up. A try is a whole new
  * handshake with the server that the first one proved to be; what of the old session goes on is the business of `lifecycle.ts`.
  */
-import type { OpenSession } from './active-session.js';
+import type { OpenSession } from './open-session.js';
 import type { CloseReason } from './close-reason.js';
 import { classOf, EipcError, nativeError } from './errors.js';
 import type { Outcome } from './native.js';

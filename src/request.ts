@@ -1,7 +1,4 @@
-/**
- * Requests that wait for their reply. Ids are a role letter and a base-36 counter, written as bytes and compared as a number, so that a
- * request and its reply need no string.
- */
+/** Requests that wait for their reply. */
 import { inspect } from 'node:util';
 
 import { Wait } from './deadlines.js';
@@ -13,18 +10,13 @@ import type { Message, MessageType } from './message.js';
 import { messageTypeToByte } from './message.js';
 import type { RequestOptions } from './options.js';
 import type { Outgoing } from './outgoing.js';
+import { IssuedId, readIssuedId } from './request-id.js';
 import { waitTimeout } from './settings.js';
 
 const ACK = messageTypeToByte('ack');
 const POLICY_RESULT = messageTypeToByte('policy_result');
 const CHAT = messageTypeToByte('chat');
 const COMPLETE = messageTypeToByte('complete');
-const ZERO = 0x30;
-const NINE = 0x39;
-const LETTER_A = 0x61;
-const LETTER_Z = 0x7a;
-/** More digits than 2^53 has in base 36. */
-const MAX_DIGITS = 11;
 /** Longest text of a peer that goes into an error. */
 const MAX_PEER_TEXT = 256;
 
@@ -37,41 +29,6 @@ export interface RequestWait extends SendWait {
 
 /** What an incoming message with a request id turned out to be. */
 export type ReplyVerdict = 'settled' | 'late' | 'not-a-reply';
-
-/** The id of the newest request as bytes. Counts in place. */
-export class IssuedId {
-  /** The role letter and the digits, most significant first; only the last `length` bytes count. */
-  readonly bytes = new Uint8Array(1 + MAX_DIGITS).fill(ZERO);
-  length = 2;
-  readonly #letter: number;
-
-  constructor(letter: number) {
-    this.#letter = letter;
-    this.#placeLetter();
-  }
-
-  /** Moves to the next id. */
-  next(): void {
-    for (let at = this.bytes.length - 1; at > 0; at -= 1) {
-      const digit = this.bytes[at] ?? ZERO;
-      if (digit === LETTER_Z) {
-        this.bytes[at] = ZERO;
-        continue;
-      }
-      const isNewPlace = at <= this.bytes.length - this.length;
-      this.bytes[at] = isNewPlace ? ZERO + 1 : digit === NINE ? LETTER_A : digit + 1;
-      if (isNewPlace) {
-        this.length += 1;
-        this.#placeLetter();
-      }
-      return;
-    }
-  }
-
-  #placeLetter(): void {
-    this.bytes[this.bytes.length - this.length] = this.#letter;
-  }
-}
 
 /**
  * Reads what a request may be told.
@@ -169,7 +126,7 @@ export class Requests {
    * @param slab - where its request id lies, at `at`, `length` bytes long
    */
   settle(message: Message, typeByte: number, slab: Buffer, at: number, length: number): ReplyVerdict {
-    const number = this.#parse(slab, at, length);
+    const number = readIssuedId(this.#letter, slab, at, length);
     const pending = number === -1 ? undefined : this.#pending.get(number);
     const isReplyType = typeByte === ACK || typeByte === POLICY_RESULT;
     if (pending !== undefined && (isReplyType || messageTypeToByte(pending.type) === typeByte)) {
@@ -187,7 +144,7 @@ export class Requests {
    * @param id - the record's request id
    */
   recall(id: Buffer): boolean {
-    const number = this.#parse(id, 0, id.length);
+    const number = readIssuedId(this.#letter, id, 0, id.length);
     const pending = this.#pending.get(number);
     if (pending !== undefined) pending.isSent = false;
     return number !== -1 && number <= this.#issued;
@@ -202,19 +159,6 @@ export class Requests {
   forget(pending: PendingRequest): void {
     this.#pending.delete(pending.number);
     this.#onSettled();
-  }
-
-  /** Reads an id of ours; −1 when it is none. Only the one spelling that `IssuedId` writes counts. */
-  #parse(slab: Buffer, at: number, length: number): number {
-    if (length < 2 || length > MAX_DIGITS + 1 || slab[at] !== this.#letter || slab[at + 1] === ZERO) return -1;
-    let number = 0;
-    for (let index = 1; index < length; index += 1) {
-      const unit = slab[at + index] ?? 0;
-      const digit = unit <= NINE ? unit - ZERO : unit - LETTER_A + 10;
-      if (digit < 0 || digit > 35 || (digit < 10 && unit > NINE)) return -1;
-      number = number * 36 + digit;
-    }
-    return number;
   }
 }
 

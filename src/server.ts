@@ -29,7 +29,7 @@ import { checkAccess, isRefusedUser } from './transport/access.js';
 import { parseAddress, requireSupported } from './transport/address.js';
 import type { Address } from './transport/address.js';
 import { checkTransportOptions, openAcceptor, startServerLink } from './transport/open.js';
-import type { Acceptor, RawConnection } from './transport/open.js';
+import type { Acceptor, RawConnection } from './transport/raw-connection.js';
 import { CLOSE_REASON } from './transport/transport.js';
 import type { Link } from './transport/transport.js';
 import { Unauthenticated } from './unauthenticated.js';

@@ -11,7 +11,7 @@ import type { AccessSettings } from '../access-settings.js';
 import { makeError, nativeError, systemCode } from '../errors.js';
 import { socketPath } from './address.js';
 import type { Address, PathAddress } from './address.js';
-import type { RawConnection } from './open.js';
+import type { RawConnection } from './raw-connection.js';
 
 /** Only its owner can connect. */
 const OWN_MODE = 0o600;

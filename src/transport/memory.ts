@@ -7,7 +7,7 @@ import { makeError } from '../errors.js';
 import { Queue } from '../queue.js';
 import type { MemoryAddress } from './address.js';
 import type { ByteReader, ByteStream } from './byte-stream.js';
-import type { Acceptor, RawConnection } from './open.js';
+import type { Acceptor, RawConnection } from './raw-connection.js';
 
 /** Bytes that are on their way in one direction, as in the kernel's buffers of a socket. */
 const PIPE_CAPACITY = 65_536;

@@ -4,7 +4,7 @@
 import type { ListenOptions, Server, Socket } from 'node:net';
 
 import type { EipcError } from '../errors.js';
-import type { Acceptor } from './open.js';
+import type { Acceptor } from './raw-connection.js';
 
 /** A server of Node that listens. */
 export class NetAcceptor implements Acceptor {

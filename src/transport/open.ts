@@ -16,41 +16,17 @@ import type { ByteStream } from './byte-stream.js';
 import { SocketStream } from './byte-stream.js';
 import { connectMemory, MemoryAcceptor } from './memory.js';
 import { connectPipe, listenPipe } from './pipe.js';
+import type { Acceptor, RawConnection } from './raw-connection.js';
 import { ShmLink } from './shm.js';
 import { StreamLink } from './stream.js';
 import { connectTcp, listenTcp } from './tcp.js';
 import { connectTls, listenTls } from './tls.js';
-import type { Credentials, Link, LinkObserver, PeerTransport } from './transport.js';
+import type { Link, LinkObserver, PeerTransport } from './transport.js';
 import { connectUnix, UnixAcceptor } from './unix.js';
-
-/** A connection before it has a session. */
-export interface RawConnection {
-  readonly carrier: UnixSocket | ByteStream;
-  /** Absent on transports where the kernel knows no peer. */
-  readonly credentials: Credentials | undefined;
-  /** Whom a share is held against: where on a network it comes from, or which other user it is; absent for this user's own processes. */
-  readonly source: string | undefined;
-  /** The address of the other end; where that has none, the one that was connected to or listened on. */
-  readonly remoteAddress: string;
-  /** Who it is, for the log. */
-  readonly from: string;
-  /** Closes it, before a link took it over. */
-  close(): void;
-}
 
 /** What a client brings to a handshake, by the protocol of it. */
 export type ClientHandshake =
   ({ readonly protocol: 1 } & NativeV1Client) | ({ readonly protocol: 2 } & NativeClientOptions);
-
-/** Something that listens at one address. */
-export interface Acceptor {
-  /** The address as it is bound. */
-  readonly address: string;
-  ref(): void;
-  unref(): void;
-  /** Stops listening. Idempotent. */
-  close(): void;
-}
 
 /** What listening needs of some transports. */
 export interface AcceptorOptions {

@@ -11,7 +11,7 @@ import type { PipeAddress } from './address.js';
 import { HALF_OPEN, SocketStream } from './byte-stream.js';
 import { connected } from './connected.js';
 import { NetAcceptor, startListening } from './net-acceptor.js';
-import type { Acceptor, RawConnection } from './open.js';
+import type { Acceptor, RawConnection } from './raw-connection.js';
 import { pipePath } from './pipe-path.js';
 
 /**

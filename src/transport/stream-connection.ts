@@ -8,7 +8,7 @@ import { NativeDeframer } from '../native.js';
 import type { ByteReader, ByteStream } from './byte-stream.js';
 import type { Connection } from './connection.js';
 import { streamOf } from './open.js';
-import type { RawConnection } from './open.js';
+import type { RawConnection } from './raw-connection.js';
 import type { PeerTransport } from './transport.js';
 
 /** Somebody who waits for a frame. */

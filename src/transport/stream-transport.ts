@@ -16,7 +16,7 @@ import { parseAddress, requireSupported } from './address.js';
 import type { Connection, Transport } from './connection.js';
 import { isRefusedUser } from './access.js';
 import { openAcceptor, openConnection } from './open.js';
-import type { Acceptor, RawConnection } from './open.js';
+import type { Acceptor, RawConnection } from './raw-connection.js';
 import { StreamConnection } from './stream-connection.js';
 import { AcceptedTlsStream } from './tls-server.js';
 

@@ -15,7 +15,7 @@ import { HALF_OPEN, SocketStream } from './byte-stream.js';
 import { connected } from './connected.js';
 import type { Excuses } from './connected.js';
 import { NetAcceptor, startListening } from './net-acceptor.js';
-import type { Acceptor, RawConnection } from './open.js';
+import type { Acceptor, RawConnection } from './raw-connection.js';
 
 /** Milliseconds without traffic after which the kernel asks whether the peer's machine is still there. */
 const KEEP_ALIVE_DELAY = 15_000;

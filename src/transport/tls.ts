@@ -12,7 +12,7 @@ import type { TlsSettings } from '../tls-options.js';
 import type { TlsAddress } from './address.js';
 import { SocketStream } from './byte-stream.js';
 import { connected } from './connected.js';
-import type { Acceptor, RawConnection } from './open.js';
+import type { Acceptor, RawConnection } from './raw-connection.js';
 import { connectSocket, lateError, listenTcp } from './tcp.js';
 import { channelOf } from './tls-channel.js';
 import { tlsConnectError } from './tls-errors.js';

@@ -7,7 +7,7 @@ import type { EipcError } from '../errors.js';
 import type { UnixSocket as Socket } from '../native.js';
 import { threadPoller, UnixListener, UnixSocket } from '../native.js';
 import type { SocketPlace } from './access.js';
-import type { Acceptor, RawConnection } from './open.js';
+import type { Acceptor, RawConnection } from './raw-connection.js';
 import type { Credentials } from './transport.js';
 
 /** Milliseconds between two tries while the server's queue of connections is full. */

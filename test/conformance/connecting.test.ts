@@ -6,7 +6,7 @@ import { AuthError, Key, listen } from '../../src/index.js';
 import type { ClientEndpoint, ServerEndpoint } from '../../src/index.js';
 import { parseAddress, requireSupported } from '../../src/transport/address.js';
 import { openAcceptor, openConnection } from '../../src/transport/open.js';
-import type { RawConnection } from '../../src/transport/open.js';
+import type { RawConnection } from '../../src/transport/raw-connection.js';
 import { beneathTls } from '../helpers/relay.js';
 import { addressOf, overEveryTransport } from '../helpers/scene.js';
 import type { Scene } from '../helpers/scene.js';

@@ -5,7 +5,7 @@
 import type { Address } from '../../src/transport/address.js';
 import { parseAddress, requireSupported } from '../../src/transport/address.js';
 import type { ByteStream } from '../../src/transport/byte-stream.js';
-import type { RawConnection } from '../../src/transport/open.js';
+import type { RawConnection } from '../../src/transport/raw-connection.js';
 import { openAcceptor, openConnection, streamOf } from '../../src/transport/open.js';
 
 export type Direction = 'c2s' | 's2c';

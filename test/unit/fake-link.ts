@@ -1,5 +1,5 @@
 // Two endpoints joined in memory by fake links: what endpoint, router, inbox and lanes do is tested here without sockets and native sessions.
-import type { OpenSession } from '../../src/active-session.js';
+import type { OpenSession } from '../../src/open-session.js';
 import { ClientEndpoint } from '../../src/client.js';
 import type { Priority } from '../../src/message.js';
 import type { Outcome, SessionInfo } from '../../src/native.js';
