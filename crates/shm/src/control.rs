@@ -3,25 +3,7 @@
 //! Addresses follow from enums, so that a control word outside the direction pages cannot be expressed. The types
 //! are `pub` in a private module because the sealed trait of [`crate::region`] speaks of them.
 
-use crate::layout::{DATA_OFFSET, Direction, LANES, Lane};
-
-/// A lane of a direction.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Slot {
-    /// Who writes.
-    pub direction: Direction,
-    /// With which priority.
-    pub lane: Lane,
-}
-
-/// The data of a lane.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Span {
-    /// From the first byte after the direction pages.
-    pub(crate) offset: usize,
-    /// A power of two.
-    pub(crate) capacity: u32,
-}
+use crate::layout::{DATA_OFFSET, Direction, LANES, Lane, Slot};
 
 /// A 64-bit control word of a lane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,8 +6,6 @@
 
 use std::{error, fmt};
 
-use crate::control::{Slot, Span};
-
 /// Number of priority lanes of a direction.
 pub const LANES: usize = 4;
 /// Mask of all lanes, bit p for lane p.
@@ -89,6 +87,24 @@ impl Lane {
             Self::P3 => 3,
         }
     }
+}
+
+/// A lane of a direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Slot {
+    /// Who writes.
+    pub direction: Direction,
+    /// With which priority.
+    pub lane: Lane,
+}
+
+/// The data of a lane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Span {
+    /// From the first byte after the direction pages.
+    pub(crate) offset: usize,
+    /// A power of two.
+    pub(crate) capacity: u32,
 }
 
 /// The capacities of all eight lanes in bytes: powers of two, 4 096 … 2^28.

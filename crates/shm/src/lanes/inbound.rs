@@ -2,9 +2,9 @@
 
 use crossbeam_utils::CachePadded;
 
-use crate::control::{Flag, PerLane, Slot};
+use crate::control::{Flag, PerLane};
 use crate::fault::{Fault, SeatTaken};
-use crate::layout::{ALL_LANES, Direction, Lane};
+use crate::layout::{ALL_LANES, Direction, Lane, Slot};
 use crate::region::{Region, Seat};
 use crate::ring::consumer::Consumer;
 use crate::sync::{Ordering, fence};

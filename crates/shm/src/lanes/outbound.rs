@@ -2,9 +2,9 @@
 
 use crossbeam_utils::CachePadded;
 
-use crate::control::{Flag, PerLane, Slot};
+use crate::control::{Flag, PerLane};
 use crate::fault::{Fault, PushError, SeatTaken};
-use crate::layout::{Direction, Lane};
+use crate::layout::{Direction, Lane, Slot};
 use crate::region::{Region, Seat};
 use crate::ring::producer::Producer;
 use crate::sync::{Ordering, fence};

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU32, AtomicU64};
 use super::access::Access;
 use super::bytes::Bytes;
 use super::{OutOfRange, Seat, Seats};
-use crate::control::{Flag, Slot, Word};
-use crate::layout::{Direction, Layout};
+use crate::control::{Flag, Word};
+use crate::layout::{Direction, Layout, Slot};
 
 /// What owns a segment's memory.
 pub(crate) trait Backed {

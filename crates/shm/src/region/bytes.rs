@@ -11,8 +11,8 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, compiler_fence};
 
 use super::OutOfRange;
-use crate::control::{Flag, Slot, Word, flag_offset, word_offset};
-use crate::layout::{DATA_OFFSET, Direction};
+use crate::control::{Flag, Word, flag_offset, word_offset};
+use crate::layout::{DATA_OFFSET, Direction, Slot};
 
 /// A segment's memory by address: direction pages and data. Not the owner of the memory.
 #[derive(Debug)]

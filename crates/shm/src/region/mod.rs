@@ -11,8 +11,8 @@ use std::io;
 #[cfg(not(loom))]
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::control::{Flag, Slot, Word};
-use crate::layout::{Direction, Layout};
+use crate::control::{Flag, Word};
+use crate::layout::{Direction, Layout, Slot};
 use crate::sync::{AtomicU32, AtomicU64};
 
 #[cfg(not(loom))]

@@ -13,8 +13,8 @@ use loom::sync::atomic::{AtomicU32, AtomicU64};
 
 use super::access::Access;
 use super::{OutOfRange, Seat};
-use crate::control::{Flag, PerLane, Slot, Word};
-use crate::layout::{Direction, LANES, Layout};
+use crate::control::{Flag, PerLane, Word};
+use crate::layout::{Direction, LANES, Layout, Slot};
 
 /// A segment that loom can explore, as one side has it.
 #[derive(Clone)]

@@ -6,9 +6,9 @@
 
 use super::record::{self, Header};
 use super::{offset_of, room_to_end};
-use crate::control::{Slot, Span, Word};
+use crate::control::Word;
 use crate::fault::Fault;
-use crate::layout::Layout;
+use crate::layout::{Layout, Slot, Span};
 use crate::region::OutOfRange;
 use crate::region::access::Access;
 use crate::sync::Ordering;

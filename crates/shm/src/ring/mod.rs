@@ -9,7 +9,7 @@ pub(crate) mod consumer;
 pub(crate) mod producer;
 mod record;
 
-use crate::control::Span;
+use crate::layout::Span;
 
 /// Returns where a position of a lane lies in the data of the segment.
 fn offset_of(span: Span, position: u64) -> usize {
@@ -35,9 +35,9 @@ mod tests {
 
     use super::consumer::Consumer;
     use super::producer::Producer;
-    use crate::control::{Flag, Slot, Word};
+    use crate::control::{Flag, Word};
     use crate::fault::{Fault, PushError};
-    use crate::layout::{Capacities, Direction, Lane, Layout};
+    use crate::layout::{Capacities, Direction, Lane, Layout, Slot};
     use crate::region::access::Access;
     use crate::region::{HeapRegion, OutOfRange, Seat};
 

@@ -5,9 +5,9 @@
 
 use super::record::{self, Header};
 use super::{offset_of, room_to_end};
-use crate::control::{Flag, Slot, Span, Word};
+use crate::control::{Flag, Word};
 use crate::fault::{Fault, PushError};
-use crate::layout::{Direction, Layout};
+use crate::layout::{Direction, Layout, Slot, Span};
 use crate::region::OutOfRange;
 use crate::region::access::Access;
 use crate::sync::{Ordering, fence};
