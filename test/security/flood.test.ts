@@ -63,11 +63,10 @@ describe.each(['unix', 'tcp', 'tls'])('over %s, a flood of strangers', (transpor
   it.runIf(transport === 'tls')(
     'a thousand that stop after their first flight are held, and cost what OpenSSL needs for them',
     () => {
-      const { accepted, times, handshaking, grownMb } = under('half a handshake');
-      // On an emulated machine not all of them get that far while it is looked.
-      const came = accepted - times.length;
-      expect(came).toBeGreaterThan(500);
-      expect(handshaking).toBeGreaterThan(0.9 * came);
+      const { handshaking, failures, grownMb } = under('half a handshake');
+      // Where a thousand take longer to come than one may take for its handshake, the first of them are gone: on an emulated machine.
+      expect(handshaking).toBeGreaterThan(500);
+      expect(handshaking + failures).toBeGreaterThan(900);
       expect(handshaking).toBeLessThanOrEqual(1_024);
       expect(grownMb).toBeLessThan(96);
     },
