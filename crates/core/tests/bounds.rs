@@ -27,7 +27,7 @@ const SUITES: [Suite; 3] = [Suite::HmacSha256, Suite::ChaCha20Poly1305, Suite::A
 const LENGTHS: [u32; 10] =
     [0, 1, 15, 16, 1 << 20, (1 << 20) + 1, (1 << 31) - 1, 1 << 31, u32::MAX - 1, u32::MAX];
 /// What may be allocated for a peer that has proved nothing.
-const BOUND: usize = 4_096;
+const BOUND: u64 = 4_096;
 
 fn client(suite: Suite) -> ClientConfig {
     let psk = Arc::new(Psk::new(&[0x81; 32]).unwrap());

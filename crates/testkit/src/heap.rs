@@ -17,8 +17,8 @@ pub struct Counting;
 pub struct Usage {
     /// Calls of the allocator.
     pub allocations: usize,
-    /// Bytes of all of them together, freed or not.
-    pub bytes: usize,
+    /// Bytes of all of them together, freed or not: more in a long run than 32 bits count.
+    pub bytes: u64,
 }
 
 thread_local! {
@@ -41,7 +41,7 @@ pub fn measure<T>(work: impl FnOnce() -> T) -> (T, Usage) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let used = USED.get();
-        USED.set(Usage { allocations: used.allocations + 1, bytes: used.bytes + layout.size() });
+        USED.set(Usage { allocations: used.allocations + 1, bytes: used.bytes + layout.size() as u64 });
         // SAFETY: the caller's promise about `layout` is passed on.
         unsafe { System.alloc(layout) }
     }

@@ -8,7 +8,7 @@ const INPUTS: usize = 1_000_000;
 /// The longest input.
 const MAX_LEN: usize = 256;
 /// What one input may make a parser allocate; a claimed length would show as far more.
-const MAX_BYTES: usize = 4 * 1024;
+const MAX_BYTES: u64 = 4 * 1024;
 
 /// Numbers that look random and are the same in every run (SplitMix64).
 #[derive(Clone, Debug)]
