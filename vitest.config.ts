@@ -9,7 +9,6 @@ const EVENT_LOOP = [
 export default defineConfig({
   test: {
     testTimeout: 30_000, // a deadline for a hung test, never a measurement
-    expect: { poll: { timeout: 10_000 } }, // the same: a busy machine, or one that is emulated, takes more than vitest's second
     pool: 'forks', // sockets, descriptors and native state belong to one process each
     projects: [
       {

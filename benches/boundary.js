@@ -35,6 +35,8 @@ const memory = slab.buffer;
 const words = new Uint32Array(DESCRIPTORS_FROM + DESCRIPTOR_WORDS);
 const frame = randomBytes(128);
 const payload = new Uint8Array(64);
+const reply = { status: 'ok', counter: 12_345 };
+const json = jsonCodec.marshal(reply);
 const writer = new RecordWriter();
 const shape = {
   tailLength: 32,
@@ -52,6 +54,8 @@ const WORK = {
   'a message object over a slab': () => new Message(origin, slab, memory, words, DESCRIPTORS_FROM),
   'the same, and a view of its payload': () => new Message(origin, slab, memory, words, DESCRIPTORS_FROM).bytes,
   'a record of 64 bytes written': () => writer.writeOne({ type: 'features', payload }, shape),
+  'an acknowledgement as JSON, written as a record': () => writer.writeOne({ type: 'ack', payload: reply }, shape),
+  'its JSON, decoded': () => jsonCodec.unmarshal(json),
   'performance.now()': () => performance.now(),
   'HMAC-SHA256 of 128 bytes by node:crypto': () => createHmac('sha256', bytes).update(frame).digest(),
   'HMAC-SHA256 of 128 bytes by sign()': () => sign(bytes, frame),

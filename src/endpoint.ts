@@ -7,7 +7,6 @@
  */
 import { activeSession, identified } from './active-session.js';
 import type { ActiveSession } from './active-session.js';
-import type { OpenSession } from './open-session.js';
 import type { Gate } from './admission.js';
 import type { CloseReason } from './close-reason.js';
 import { abortReason, DeadlineWheel } from './deadlines.js';
@@ -27,6 +26,7 @@ import { Lifecycle } from './lifecycle.js';
 import type { EndpointState } from './lifecycle.js';
 import type { Message, Priority } from './message.js';
 import type { SessionInfo } from './native.js';
+import type { OpenSession } from './open-session.js';
 import { integer } from './check.js';
 import type { CloseOptions, RequestOptions, VectorOptions, WaitOptions } from './options.js';
 import { CLOSE_TIMEOUT, waitTimeout } from './settings.js';
@@ -93,12 +93,11 @@ export abstract class Endpoint extends ReceivingEndpoint implements AsyncDisposa
     );
     this.#requests = new Requests(letter, this.#wheel, () => this.#lifecycle.checkIdle());
     this.#intake = new Intake(this.#intakeOwner(setup.gate), this.#session);
-    if (this.router === null) {
+    if (this.router === null)
       this.receiveFrom(this.#intake.inbox, () => {
         if (this.state === 'reconnecting') throw this.#lifecycle.endError();
         return this.#session.link;
       });
-    }
     this.#flushes = new Flushes(this.#wheel, {
       flushLink: () => this.#session.link.flush(),
       isHeld: () => this.state === 'reconnecting' || (this.#lanes.kept > 0 && this.state !== 'closed'),

@@ -35,7 +35,7 @@ describe.each(['unix', 'tcp', 'tls'])('over %s, a flood of strangers', (transpor
     // Its exit code says the same as what is checked here, without a reason.
     const { stdout } = await run(process.execPath, arguments_).catch((error: unknown) => error as { stdout: string });
     rows = JSON.parse(stdout) as Row[];
-  }, 300_000);
+  }, 60_000);
 
   const under = (attack: string): Row => {
     const row = rows.find((one) => one.attack === attack);
@@ -63,10 +63,8 @@ describe.each(['unix', 'tcp', 'tls'])('over %s, a flood of strangers', (transpor
   it.runIf(transport === 'tls')(
     'a thousand that stop after their first flight are held, and cost what OpenSSL needs for them',
     () => {
-      const { handshaking, failures, grownMb } = under('half a handshake');
-      // Where a thousand take longer to come than one may take for its handshake, the first of them are gone: on an emulated machine.
-      expect(handshaking).toBeGreaterThan(500);
-      expect(handshaking + failures).toBeGreaterThan(900);
+      const { handshaking, grownMb } = under('half a handshake');
+      expect(handshaking).toBeGreaterThan(900);
       expect(handshaking).toBeLessThanOrEqual(1_024);
       expect(grownMb).toBeLessThan(96);
     },
