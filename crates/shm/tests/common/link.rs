@@ -2,6 +2,7 @@
 //! over the doorbell. What a transport does from an event loop, done in a straight line.
 
 use std::fs::{self, DirBuilder};
+use std::io::ErrorKind;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -36,10 +37,16 @@ impl Folder {
     pub(crate) fn new() -> Self {
         use std::sync::atomic::{AtomicU32, Ordering};
         static NEXT: AtomicU32 = AtomicU32::new(0);
-        let name = format!("eipc-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
-        let path = std::env::temp_dir().join(name);
-        DirBuilder::new().mode(0o700).create(&path).unwrap();
-        Self(path)
+        loop {
+            let name = format!("eipc-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+            let path = std::env::temp_dir().join(name);
+            match DirBuilder::new().mode(0o700).create(&path) {
+                Ok(()) => return Self(path),
+                // A run that was killed left it, and its process ids are given out again.
+                Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+                Err(error) => panic!("{}: {error}", path.display()),
+            }
+        }
     }
 
     pub(crate) fn socket(&self) -> PathBuf {
