@@ -128,7 +128,7 @@ impl<S: Segment> Link<S> {
         let frame = [&(reply.len() as u32).to_be_bytes(), reply.as_slice()].concat();
         match send_nonblocking(socket.as_fd(), &frame) {
             Ok(sent) => assert_eq!(sent, frame.len()),
-            Err(error) => assert_eq!(error.kind(), std::io::ErrorKind::BrokenPipe, "{error}"),
+            Err(error) => assert_eq!(error.kind(), ErrorKind::BrokenPipe, "{error}"),
         }
         Some(region)
     }
