@@ -33,6 +33,19 @@ export interface KeptKey {
   readonly isRevoked: boolean;
 }
 
+/** An end of a key by both clocks, read at the same time: what is written down and what is told must not differ by what the writing took. */
+export interface KeyEnd {
+  /** Unix milliseconds. */
+  readonly at: number;
+  /** By the monotonic clock, which decides. */
+  readonly deadline: number;
+}
+
+/** Makes the end that comes in so many milliseconds. */
+export function endIn(milliseconds: number): KeyEnd {
+  return { at: Math.round(Date.now() + milliseconds), deadline: performance.now() + milliseconds };
+}
+
 /** A key that is held. */
 export class HeldKey {
   readonly id: string;
@@ -42,9 +55,7 @@ export class HeldKey {
   readonly key: Key | undefined;
   readonly file: string | undefined;
   readonly #createdAt: number;
-  #endsAt: number | undefined;
-  /** The end, by the monotonic clock. */
-  #deadline: number | undefined;
+  #end: KeyEnd | undefined;
   #isRetiring: boolean;
   #isRevoked: boolean;
 
@@ -57,12 +68,13 @@ export class HeldKey {
     this.#createdAt = kept.createdAt;
     this.#isRetiring = kept.isRetiring;
     this.#isRevoked = kept.isRevoked;
-    if (kept.endsAt !== undefined) this.endIn(kept.endsAt - Date.now());
+    if (kept.endsAt !== undefined)
+      this.#end = { at: kept.endsAt, deadline: performance.now() + kept.endsAt - Date.now() };
   }
 
   get state(): KeyState {
     if (this.#isRevoked) return 'revoked';
-    if (this.#deadline !== undefined && performance.now() >= this.#deadline) return 'expired';
+    if (this.#end !== undefined && performance.now() >= this.#end.deadline) return 'expired';
     return this.#isRetiring ? 'retiring' : 'active';
   }
 
@@ -74,21 +86,13 @@ export class HeldKey {
 
   /** Milliseconds until its end; undefined without one. */
   get left(): number | undefined {
-    return this.#deadline === undefined ? undefined : Math.max(0, this.#deadline - performance.now());
+    return this.#end === undefined ? undefined : Math.max(0, this.#end.deadline - performance.now());
   }
 
-  /** Ends it in so many milliseconds, unless it ends before. */
-  endIn(milliseconds: number): void {
-    const deadline = performance.now() + milliseconds;
-    if (this.#deadline !== undefined && this.#deadline <= deadline) return;
-    this.#deadline = deadline;
-    this.#endsAt = Math.round(Date.now() + milliseconds);
-  }
-
-  /** Another key has taken its place. */
-  retire(grace: number): void {
+  /** Another key has taken its place: it ends then, unless it ends before. */
+  retire(end: KeyEnd): void {
     this.#isRetiring = true;
-    this.endIn(grace);
+    this.#end = this.#earlier(end);
   }
 
   revoke(): void {
@@ -104,7 +108,7 @@ export class HeldKey {
       protocol: this.protocol,
       state,
       createdAt: new Date(this.#createdAt),
-      ...(this.#endsAt === undefined ? {} : { endsAt: new Date(this.#endsAt) }),
+      ...(this.#end === undefined ? {} : { endsAt: new Date(this.#end.at) }),
       ...(file === undefined || state === 'revoked' ? {} : { file }),
     });
   }
@@ -116,9 +120,18 @@ export class HeldKey {
       serviceId: this.serviceId,
       protocol: this.protocol,
       createdAt: this.#createdAt,
-      endsAt: this.#endsAt,
+      endsAt: this.#end?.at,
       isRetiring: this.#isRetiring,
       isRevoked: this.#isRevoked,
     };
+  }
+
+  /** What will be kept of it when it has retired. */
+  keptRetired(end: KeyEnd): KeptKey {
+    return { ...this.kept(), isRetiring: true, endsAt: this.#earlier(end).at };
+  }
+
+  #earlier(end: KeyEnd): KeyEnd {
+    return this.#end === undefined || end.deadline < this.#end.deadline ? end : this.#end;
   }
 }

@@ -10,7 +10,7 @@ import type { EipcError } from '../errors.js';
 import { Key } from '../key.js';
 import { checkPassphrase } from '../key-box.js';
 import { createKey } from '../new-key.js';
-import { HeldKey } from './held-key.js';
+import { HeldKey, endIn } from './held-key.js';
 import type { KeptKey, KeyringEntry } from './held-key.js';
 import { KeyringFolder } from './keyring-folder.js';
 
@@ -138,13 +138,14 @@ export class Keyring implements AsyncDisposable {
         const old = this.#active(serviceId);
         if (old === undefined) throw makeError('EIPC_KEY', `'${serviceId}' has no key to replace; generate one`);
         const made = this.#make(serviceId, bytes, { protocol: old.protocol, ...life });
-        const retired = { ...old.kept(), isRetiring: true, endsAt: endAt(old, grace) };
+        const end = endIn(grace);
+        const retired = old.keptRetired(end);
         await this.#keep(
           made,
           bytes,
           this.#kept().map((one) => (one.id === old.id ? retired : one)),
         );
-        old.retire(grace);
+        old.retire(end);
         this.#admit(made);
         if (old.key !== undefined)
           this.#tell(serviceId, (watcher, oldKey) => watcher.ended(oldKey, old.left ?? grace), old.key);
@@ -277,13 +278,12 @@ export class Keyring implements AsyncDisposable {
           `this key is in the keyring already, ${other.state}, as one of '${other.serviceId}'; make another one`,
         );
     }
-    const now = Date.now();
     const kept = {
       id,
       serviceId,
       protocol: key.protocol,
-      createdAt: now,
-      endsAt: ttl === undefined ? undefined : now + ttl,
+      createdAt: Date.now(),
+      endsAt: ttl === undefined ? undefined : endIn(ttl).at,
       isRetiring: false,
       isRevoked: false,
     };
@@ -350,11 +350,6 @@ export class Keyring implements AsyncDisposable {
     this.#changing = changed.catch(() => undefined);
     return changed;
   }
-}
-
-function endAt(held: HeldKey, grace: number): number {
-  const end = Date.now() + grace;
-  return Math.min(end, held.kept().endsAt ?? end);
 }
 
 function checkSpan(name: string, value: number): void {

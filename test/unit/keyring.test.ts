@@ -211,6 +211,19 @@ describe('a keyring in a folder', () => {
     expect(keyring.list().map(({ serviceId }) => serviceId)).toEqual(['eni.min', 'eni.min', 'NIA min/1']);
   });
 
+  it('writes down the ends it tells, whatever the clock does meanwhile and whatever part of a millisecond is asked for', async () => {
+    let keyring = await openRing();
+    let time = Date.now();
+    vi.spyOn(Date, 'now').mockImplementation(() => (time += 7));
+    await keyring.generate('eni.min', { ttl: 3_600_000.5 });
+    await keyring.rotate('eni.min', { grace: 60_000.25, ttl: 7_200_000 });
+    await keyring.rotate('eni.min', { grace: 0.75 });
+    const before = keyring.list();
+    keyring = await reopened(keyring);
+    const ends = (entries: typeof before) => entries.map(({ id, endsAt }) => [id, endsAt]);
+    expect(ends(keyring.list())).toEqual(ends(before));
+  });
+
   it('has key files as `eipc keygen` makes them, to be brought to the client', async () => {
     const keyring = await openRing();
     const { file = '', id } = await keyring.generate('eni.min');
