@@ -13,13 +13,13 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { ask, start, stop } from './harness/children.js';
-import { makePlacement } from './harness/placement.js';
+import { GIVING_WAY, makePlacement } from './harness/placement.js';
 
 /** Connections that share the server, and the processes they are in. */
 const CLIENTS = 64;
 const PROCESSES = 8;
-/** Milliseconds between two P0 messages of the paced probe. */
-const PAUSE = 2;
+/** Milliseconds between two P0 messages; `null`: the next when the last is back. */
+const PAUSES = { paced: 2, 'back to back': null };
 /** Milliseconds until a flood has filled its lanes. */
 const FILL = 200;
 
@@ -55,13 +55,15 @@ process.exit(shares.every(({ counts }) => Math.min(...counts) > 0) ? 0 : 1);
 async function measureLatency(transport) {
   const { server, connectClient } = await listen(transport, ['probe', 'beside', 'other', 'stalled'], placement);
   const probe = await connectClient(['probe', 'beside']);
-  const other = await connectClient(['other']);
-  const stalled = await connectClient(['stalled'], true);
+  // It shares the probe's core. If it did not give way there, the scheduler's turns of milliseconds would be measured and nothing else.
+  const other = await connectClient(['other'], { prefix: [...placement.driverPrefix, ...GIVING_WAY] });
+  const stalled = await connectClient(['stalled'], { isStalled: true });
   const scenes = [
     { scene: 'quiet' },
     { scene: 'P3 from the same connection', flooder: probe, services: ['probe'] },
     { scene: 'P3 from another connection', flooder: probe, services: ['beside'] },
-    { scene: 'P3 from another process', flooder: other, services: ['other'] },
+    // Back to back the probe never rests, and would leave the other process no core to flood from.
+    { scene: 'P3 from another process', flooder: other, services: ['other'], kinds: ['paced'] },
   ];
   const found = new Map();
   const note = (name, result) => found.set(name, [...(found.get(name) ?? []), result]);
@@ -69,16 +71,13 @@ async function measureLatency(transport) {
   for (let round = 0; round < 2 * rounds; round += 1) {
     // In the second half somebody is there who reads nothing.
     if (round === rounds) await ask(server, { bulkTo: 'stalled' });
-    for (const { scene, flooder, services } of scenes) {
-      for (const [kind, pause] of [
-        ['paced', PAUSE],
-        ['back to back', null],
-      ]) {
+    for (const { scene, flooder, services, kinds = Object.keys(PAUSES) } of scenes) {
+      for (const kind of kinds) {
         if (flooder !== undefined) {
           await ask(flooder, { flood: { priority: 3, bytes: bulk, services } });
           await setTimeout(FILL);
         }
-        const result = await ask(probe, { probe: { seconds, pause } });
+        const result = await ask(probe, { probe: { seconds, pause: PAUSES[kind] } });
         if (flooder !== undefined) {
           await ask(flooder, { flood: null });
           await setTimeout(FILL);
@@ -87,7 +86,7 @@ async function measureLatency(transport) {
       }
     }
     if (round < rounds) {
-      const pauses = { seconds, pause: PAUSE };
+      const pauses = { seconds, pause: PAUSES.paced };
       const both = await Promise.all([ask(server, { pauses }), ask(probe, { pauses })]);
       note('no message, both programs never rest|paced|no', both[0].p99 > both[1].p99 ? both[0] : both[1]);
     }
@@ -126,8 +125,8 @@ async function listen(transport, services, { answererPrefix, driverPrefix }) {
   const server = start(new URL('lanes/server.js', import.meta.url), answererPrefix);
   const keys = Object.fromEntries(services.map((name) => [name, randomBytes(32).toString('hex')]));
   await ask(server, { address, keys });
-  const connectClient = async (names, isStalled = false) => {
-    const client = start(new URL('lanes/client.js', import.meta.url), driverPrefix);
+  const connectClient = async (names, { prefix = driverPrefix, isStalled = false } = {}) => {
+    const client = start(new URL('lanes/client.js', import.meta.url), prefix);
     const theirs = Object.fromEntries(names.map((name) => [name, keys[name]]));
     await ask(client, { address, keys: theirs, isStalled });
     return client;

@@ -20,7 +20,7 @@ import { readFileSync } from 'node:fs';
  * @returns {Placement}
  */
 export function makePlacement(name) {
-  const cores = hasTaskset() ? separateCores() : [];
+  const cores = has('taskset') ? separateCores() : [];
   const [first, second] = cores;
   if (first === undefined) {
     const refusal = name === 'one' ? 'one core needs taskset (Linux)' : null;
@@ -50,6 +50,13 @@ export function makePlacement(name) {
   const description = `two cores: answering process pinned to core ${first}, driving process to core ${second}`;
   return { name, description, ...pinnedTo(first, second), refusal: null };
 }
+
+/**
+ * Put in front of a command whose process runs only while nobody else wants its core; nothing where the system has no way to say so.
+ *
+ * @type {readonly string[]}
+ */
+export const GIVING_WAY = has('chrt') ? ['chrt', '--idle', '0'] : [];
 
 /**
  * Reads lists as the kernel writes them: `0-2,5`.
@@ -99,6 +106,7 @@ function pinnedTo(answering, driving) {
   return { answererPrefix, driverPrefix, cores: [answering, driving] };
 }
 
-function hasTaskset() {
-  return process.platform === 'linux' && spawnSync('taskset', ['--version'], { stdio: 'ignore' }).status === 0;
+/** @param {'taskset' | 'chrt'} tool - of util-linux */
+function has(tool) {
+  return process.platform === 'linux' && spawnSync(tool, ['--version'], { stdio: 'ignore' }).status === 0;
 }

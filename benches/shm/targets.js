@@ -101,11 +101,6 @@ export const TARGETS = [
   },
   { metric: 'P0 p99, paced, while another process saturates', lane: 'paced|P3 from another process', atMost: 2 },
   {
-    metric: 'P0 p99, back to back, while another process saturates',
-    lane: 'back to back|P3 from another process',
-    atMost: 2,
-  },
-  {
     metric: 'p99 of the wait for its own core of a program that never rests',
     lane: 'paced|no message, both programs never rest',
   },

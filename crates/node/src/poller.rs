@@ -142,11 +142,11 @@ impl PollerInner {
 
     /// Runs before the loop sleeps.
     fn look(&self) {
-        let is_blind = self.event_loop.has_other_work().is_none();
+        let other_work = self.event_loop.has_other_work();
         let begun = Instant::now();
         let interrupted = self.looking_since.take();
         let mut since = interrupted.unwrap_or(begun);
-        let mut budget = self.budget();
+        let mut budget = self.patience.length();
         let mut waits = None;
         let mut pauses = Pauses::on(&self.core);
         self.spins.set(self.spins.get() + u64::from(interrupted.is_none() && !budget.is_zero()));
@@ -162,7 +162,7 @@ impl PollerInner {
                     return;
                 }
                 since = now;
-                budget = self.budget();
+                budget = self.patience.length();
                 waits = None;
                 continue;
             }
@@ -174,7 +174,8 @@ impl PollerInner {
                 if now.duration_since(since) >= budget {
                     break;
                 }
-                if is_blind && now.duration_since(begun) >= SLICE {
+                // A program that is busy does not sleep: to park would only cost its peer a doorbell.
+                if other_work.unwrap_or_else(|| now.duration_since(begun) >= SLICE) {
                     self.looking_since.set(Some(since));
                     self.event_loop.look_again();
                     return;
@@ -256,11 +257,6 @@ impl PollerInner {
         for session in late {
             session.deliver();
         }
-    }
-
-    /// How long to look before giving up: nothing when the loop has other work, or when looking has not paid.
-    fn budget(&self) -> Duration {
-        if self.event_loop.has_other_work() == Some(true) { Duration::ZERO } else { self.patience.length() }
     }
 
     /// Streams: keeps the loop from sleeping for the length of one spin, so that the next chunk is read without a slow wake.
