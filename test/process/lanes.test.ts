@@ -160,6 +160,37 @@ describe('over shared memory', () => {
     await expect.poll(send, { timeout: 10_000 }).toBeGreaterThan(SMALL_BATCH);
     await client.close();
   });
+
+  it('a message of priority 0 does not wait for bulk to be verified with it, and many of them do not keep bulk from coming', async () => {
+    const { server } = await serve('shm');
+    const client = await dial(server, 'client-0');
+    const urgent = { type: 'intent', priority: 0 } as const;
+    const bulk = { type: 'chat', priority: 3, payload: Buffer.alloc(BULK_BYTES) } as const;
+    const batches: string[][] = [];
+    let batch: string[] = [];
+    const note = (name: string): void => {
+      // What is delivered in one go is handled before any promise of it goes on.
+      if (batch.length === 0) queueMicrotask(() => batches.push(batch) && (batch = []));
+      batch.push(name);
+    };
+    let left = 0;
+    server.router?.handle('chat', () => note('bulk'));
+    server.router?.handle('intent', () => {
+      note('urgent');
+      left -= 1;
+      if (left > 0) client.trySend(urgent);
+    });
+    for (const count of [1, 20]) {
+      batches.length = 0;
+      left = count;
+      for (let n = 0; n < 4; n += 1) expect(client.trySend(bulk)).toBe(true);
+      expect(client.trySend(urgent)).toBe(true);
+      await expect.poll(() => batches.flat().length).toBe(4 + count);
+      expect(batches[0]).toEqual(['urgent']);
+      expect(batches.flat().lastIndexOf('bulk'), batches.join(' | ')).toBeLessThan(15);
+    }
+    await client.close();
+  });
 });
 
 describe.each(['shm', 'unix'])('over %s', (transport) => {

@@ -42,6 +42,8 @@ pub(crate) struct SharedPlane {
     inbound: Inbound<SystemSegment>,
     /// Not before this time is a heartbeat tried.
     heartbeats_from: Time,
+    /// Whether the last call left bulk where it was for the sake of a P0 message.
+    owes_bulk: bool,
 }
 
 impl SharedPlane {
@@ -56,7 +58,7 @@ impl SharedPlane {
         let shortest = u32::try_from(16 + 24 + sealer.tag_len()).unwrap_or(u32::MAX);
         let outbound = Outbound::new(region.clone(), sends).map_err(taken)?;
         let inbound = Inbound::new(region, sends.reverse(), shortest).map_err(taken)?;
-        Ok(Self { sealer, opener, outbound, inbound, heartbeats_from: Time(0) })
+        Ok(Self { sealer, opener, outbound, inbound, heartbeats_from: Time(0), owes_bulk: false })
     }
 
     /// Seals and pushes the records of `batch` in order until one finds its lane full. Returns the bytes accepted and whether the
@@ -145,13 +147,16 @@ impl SharedPlane {
             match self.receive_one(delivery, &mut budget) {
                 Ok(Some(RingLane::P0)) => {
                     has_urgent = true;
-                    budget.limit(BULK_BESIDE_URGENT);
+                    // The message is handled once this call returns, and not behind the verification of bulk; but no flood of P0 may
+                    // keep bulk from ever coming.
+                    budget.limit(if self.owes_bulk { BULK_BESIDE_URGENT } else { 0 });
                 }
                 Ok(Some(_)) => {}
                 Ok(None) => break Ok(()),
                 Err(error) => break Err(error),
             }
         };
+        self.owes_bulk = has_urgent && !self.owes_bulk;
         if result.is_ok() && self.has_data_among(lanes) {
             delivery.raise(flag::MORE);
         }
