@@ -188,6 +188,26 @@ fn lines_behind_the_state_are_recovered_and_nothing_else() {
 }
 
 #[test]
+fn a_line_of_another_place_is_not_recovered() {
+    // Without a key anybody can seal a line: its place is what is left to check.
+    let (chain, _) = begun(None);
+    let place = (chain.number() + 1, *chain.hash());
+    for ((number, prev), taken) in
+        [(place, true), ((place.0 + 1, place.1), false), ((place.0, [9; 32]), false)]
+    {
+        let covered = format!("{{\"i\":{number},{},\"prev\":\"{}\"", body(4).trim_end(), digits(&prev));
+        let hash = hash(None, &prev, covered.as_bytes(), &mut Vec::new());
+        let line = format!("{covered},\"h\":\"{}\"}}\n", digits(&hash));
+        let mut again = Chain::resume(chain.state().expose()).unwrap();
+        assert_eq!(again.recover(line.as_bytes()), if taken { line.len() } else { 0 }, "{line}");
+    }
+}
+
+fn digits(hash: &[u8; 32]) -> String {
+    hash.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[test]
 fn a_chain_goes_on_in_another_file() {
     let key = key();
     let (mut chain, one) = begun(Some(&key));

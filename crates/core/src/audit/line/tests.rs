@@ -77,6 +77,9 @@ fn a_text_is_cut_by_whoever_writes_it() {
     assert_eq!(fault(&line("1", &"x".repeat(256))), None);
     assert_eq!(fault(&line("1", &"x".repeat(257))), Some("a text is too long"));
     assert_eq!(fault(&line("1", &"x".repeat(MAX_LINE))), Some("it is longer than a line can be"));
+    let just = MAX_LINE - line("1", "").len();
+    assert_eq!(fault(&line("1", &"x".repeat(just))), Some("a text is too long"));
+    assert_eq!(fault(&line("1", &"x".repeat(just + 1))), Some("it is longer than a line can be"));
     // Every text as long as it may be.
     let longest = line("9007199254740991", &"x".repeat(256))
         .replace("ui.click", &"x".repeat(256))
@@ -107,6 +110,43 @@ fn times_and_hashes_have_their_form() {
         assert_eq!(fault(&good.replacen(from, to, 1)), Some(why), "{from} {to}");
     }
     assert_eq!(fault(&good.replace(&"a0".repeat(32), "")), None, "no frame");
+}
+
+#[test]
+fn every_part_has_its_place() {
+    let good = line("1", "eni.min");
+    for (whole, without) in [
+        ("{\"i\":", ""),
+        ("1,\"t\"", "1\"t\""),
+        ("\"t\":\"", ""),
+        ("\",\"peer\":\"", ""),
+        ("\",\"action\":\"", ""),
+        ("\",\"decision\":\"", ""),
+        ("\",\"result\":\"", ""),
+        ("\",\"request_id\":\"", ""),
+        ("\",\"frame\":\"", ""),
+        ("a0\",\"prev\"", "a0,\"prev\""),
+        (",\"prev\":\"", ""),
+        ("b1\",\"h\"", "b1,\"h\""),
+        ("\",\"h\":\"", ""),
+        ("\"}", ""),
+    ] {
+        assert!(good.contains(whole), "{whole}");
+        assert_eq!(
+            fault(&good.replacen(whole, without, 1)),
+            Some("it is not the line of one entry"),
+            "{whole}"
+        );
+    }
+}
+
+#[test]
+fn every_text_is_read_as_one() {
+    let good = line("1", "eni.min");
+    for text in ["\"eni.min\"", "\"ui.click\"", "\"allow\"", "\"ok\"", "\"c1\""] {
+        let long = format!("\"{}\"", "x".repeat(257));
+        assert_eq!(fault(&good.replacen(text, &long, 1)), Some("a text is too long"), "{text}");
+    }
 }
 
 #[test]
