@@ -11,6 +11,8 @@
 
 mod chain;
 mod checkpoints;
+#[cfg(test)]
+mod forge;
 mod key;
 mod line;
 mod proof;

@@ -36,7 +36,7 @@ pub(super) enum NotFirst {
 
 /// How far a first line may be from the chain's: more than anybody writes into one chain, and a bound for what
 /// a made-up number can cost.
-const MAX_FIRST: u64 = 1 << 27;
+pub(super) const MAX_FIRST: u64 = 1 << 27;
 
 impl Proof {
     /// Tells whether a line has the hash that is made of it and of the `prev` it names.
