@@ -68,6 +68,33 @@ fn each_field_of_a_hello_that_no_peer_accepts_is_named() {
 }
 
 #[test]
+fn a_hello_without_key_exchange_has_no_public_key() {
+    let client = vector().bytes("client_hello");
+    let without = edited(&client, 17, &[0]);
+    assert_eq!(fault(&without), Some((Code::HandshakeFailed, 64)));
+    assert_eq!(fault(&edited(&without, 64, &[0; 32])), None);
+}
+
+#[test]
+fn what_is_no_handshake_frame_is_read_as_data() {
+    let client = vector().bytes("client_hello");
+    let no_header = Some((Code::Integrity, 8));
+    assert_eq!(fault(&edited(&client, 6, b"i")), no_header, "another type");
+    let sealed = edited(&client, 7, &[4]);
+    assert_eq!(fault(&sealed[..sealed.len() - 16]), no_header, "encrypted, so that its tag has 16 bytes");
+}
+
+#[test]
+fn a_length_that_no_frame_has_is_named() {
+    let with_header = |length: u32| {
+        let frame = edited(&vector().bytes("client_hello"), 8, &length.to_be_bytes());
+        fault(&edited(&frame, 12, &u32::MAX.to_be_bytes()))
+    };
+    assert_eq!(with_header(4_096), Some((Code::FrameTooLarge, 12)));
+    assert_eq!(with_header(4_097), Some((Code::FrameTooLarge, 8)));
+}
+
+#[test]
 fn a_handshake_frame_is_no_longer_than_its_kind_allows() {
     let finish = vector().bytes("client_finish");
     assert_eq!(fault(&finish), None);
@@ -77,6 +104,10 @@ fn a_handshake_frame_is_no_longer_than_its_kind_allows() {
         fault(&frame)
     };
     assert_eq!(with_payload(1), Some((Code::HandshakeFailed, 16)));
+    let mut longer = edited(&finish, 12, &1_u32.to_be_bytes());
+    longer.push(0);
+    let error = found(&longer, InspectionKeys::default()).fault.unwrap().error;
+    assert_eq!(error.context, "ClientFinish has no payload");
     assert_eq!(with_payload(4_096 - 48), Some((Code::HandshakeFailed, 16)));
     assert_eq!(with_payload(4_096 - 47), Some((Code::FrameTooLarge, 12)));
     let server = vector().bytes("server_hello");

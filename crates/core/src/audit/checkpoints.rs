@@ -75,6 +75,8 @@ mod tests {
         let read = Checkpoints::parse(file.as_bytes()).unwrap();
         assert_eq!((read.hash(1_000), read.hash(2_000)), (Some(&[10; 32]), Some(&[11; 32])));
         assert_eq!((read.hash(1), read.last()), (None, Some(2_000)));
+        let last = checkpoint("9007199254740991", &one);
+        assert_eq!(Checkpoints::parse(last.as_bytes()).unwrap().last(), Some(MAX_NUMBER));
         let torn = &file.as_bytes()[..file.len() - 1];
         assert_eq!(Checkpoints::parse(torn).unwrap().last(), Some(2_000));
         assert_eq!(Checkpoints::parse(b"").unwrap().last(), None);

@@ -36,7 +36,7 @@ pub(super) enum NotFirst {
 
 /// How far a first line may be from the chain's: more than anybody writes into one chain, and a bound for what
 /// a made-up number can cost.
-pub(super) const MAX_FIRST: u64 = 1 << 27;
+const MAX_FIRST: u64 = 1 << 27;
 
 impl Proof {
     /// Tells whether a line has the hash that is made of it and of the `prev` it names.
@@ -120,3 +120,6 @@ fn claim(result: &str) -> Option<Option<u64>> {
         digits.len() == 16 && digits.bytes().all(|digit| matches!(digit, b'0'..=b'9' | b'a'..=b'f'));
     u64::from_str_radix(digits, 16).ok().filter(|_| is_plain).map(Some)
 }
+
+#[cfg(test)]
+mod tests;

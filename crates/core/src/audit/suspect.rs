@@ -5,6 +5,7 @@ use super::key::AuditKey;
 use super::line::{ACTION_ROTATE, Line};
 use super::proof::{First, NotFirst, Proof};
 use super::verdict::{Fault, Reason};
+use core::cmp::Ordering;
 
 /// How far behind the expected line another one is compared with its key, and a bound for what numbers that
 /// somebody made up can cost.
@@ -112,20 +113,22 @@ impl Suspect {
                 Err(NotFirst::Place) | Ok(()) => {}
             }
         }
-        if line.number == expected {
-            return match &self.expected {
-                Expected::Line { proof, .. } if proof.holds(line, scratch) => {
-                    "it does not go on where the line before ends".to_owned()
-                }
-                _ => "its hash is not the one of its content".to_owned(),
-            };
-        }
         // A line that links to the one before stands where it was written, whatever its number says.
         let is_linked = matches!(&self.expected, Expected::Line { prev, .. } if *prev == line.prev);
-        if !is_linked && line.number < expected {
-            self.kind = Kind::Past;
-        } else if !is_linked && self.is_of_chain(line, FAR, key, scratch) {
-            self.kind = Kind::Future;
+        match line.number.cmp(&expected) {
+            Ordering::Equal => {
+                return match &self.expected {
+                    Expected::Line { proof, .. } if proof.holds(line, scratch) => {
+                        "it does not go on where the line before ends".to_owned()
+                    }
+                    _ => "its hash is not the one of its content".to_owned(),
+                };
+            }
+            Ordering::Less if !is_linked => self.kind = Kind::Past,
+            Ordering::Greater if !is_linked && self.is_of_chain(line, FAR, key, scratch) => {
+                self.kind = Kind::Future;
+            }
+            Ordering::Less | Ordering::Greater => {}
         }
         format!("line number {} stands where {expected} belongs", line.number)
     }
@@ -185,8 +188,8 @@ impl Suspect {
         let (later, again) = (self.is_expected_later, self.is_here_again);
         let reason = self.settled.unwrap_or(match self.kind {
             Kind::Future if later && !again => Reason::Swapped,
-            Kind::Future if !later && !again => Reason::Deleted,
-            Kind::Past if !later && !self.goes_on => Reason::Inserted,
+            Kind::Future if !again => Reason::Deleted,
+            Kind::Past if !self.goes_on => Reason::Inserted,
             _ if later => Reason::Inserted,
             _ if self.names_another_key && !self.goes_on => Reason::Key,
             _ => Reason::Changed,
@@ -195,3 +198,6 @@ impl Suspect {
         Fault { file, line, number, reason, detail }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -152,6 +152,9 @@ fn a_state_that_is_none_is_refused() {
         assert_eq!(Chain::resume(&changed).unwrap_err().code, Code::AuditDamaged, "{at}");
     }
     assert!(Chain::resume(&[state.expose(), &[0]].concat()).is_err());
+    let longer = [&state.expose()[..STATE_LEN - 32], &[0]].concat();
+    let sum = crate::crypto::digest::sha256(&[&longer[..]]);
+    assert!(Chain::resume(&[&longer[..], &sum].concat()).is_err());
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn a_line_of_another_place_is_not_recovered() {
     for ((number, prev), taken) in
         [(place, true), ((place.0 + 1, place.1), false), ((place.0, [9; 32]), false)]
     {
-        let line = forge::line(number, &prev, &body(4));
+        let line = forge::line(number, &prev, &forge::body("ui.click", "ok")) + "\n";
         let mut again = Chain::resume(chain.state().expose()).unwrap();
         assert_eq!(again.recover(line.as_bytes()), if taken { line.len() } else { 0 }, "{line}");
     }
@@ -230,6 +233,7 @@ fn the_last_number_is_the_last() {
     sealed(&mut chain, &body(1));
     chain.commit();
     assert_eq!(chain.number(), MAX_NUMBER);
+    assert_eq!(Chain::resume(chain.state().expose()).unwrap().number(), MAX_NUMBER);
     assert_eq!(chain.seal(body(1).as_bytes(), &mut Vec::new()).unwrap_err().code, Code::Internal);
 }
 

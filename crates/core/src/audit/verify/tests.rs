@@ -1,8 +1,6 @@
 //! A log that was tampered with: which line is the first bad one, and what became of it.
 
 use super::*;
-use crate::audit::forge;
-use crate::audit::proof::MAX_FIRST;
 use crate::audit::{ACTION_BEGIN, ACTION_ROTATE, Chain, Check, Fault};
 use eipc_testkit::noise::Noise;
 
@@ -388,41 +386,5 @@ fn random_bytes_are_verified_without_a_panic() {
         let changed = bytes != good && !good.starts_with(&bytes);
         let verdict = verdict_of(&bytes, given.clone(), "");
         assert!(!changed || given.is_none() || verdict.fault.is_some(), "round {round}");
-    }
-}
-
-#[test]
-fn a_first_line_begins_a_log_or_a_file_of_one() {
-    // The attacker has no key, and can make the hash of a line of a log that has none.
-    let begins = |number, prev: [u8; 32], action: &str, result: &str| {
-        let line = forge::line(number, &prev, &body(0, action, result));
-        verdict_of(line.as_bytes(), None, "").fault.is_none()
-    };
-    let (nothing, something) = ([0; 32], [9; 32]);
-    for (number, prev, action, good) in [
-        (1, nothing, ACTION_BEGIN, true),
-        (2, nothing, ACTION_BEGIN, false),
-        (1, something, ACTION_BEGIN, false),
-        (1, nothing, "ui.click", false),
-        (2, something, ACTION_ROTATE, true),
-        (MAX_FIRST, something, ACTION_ROTATE, true),
-        (1, something, ACTION_ROTATE, false),
-        (MAX_FIRST + 1, something, ACTION_ROTATE, false),
-        (2, something, "ui.click", false),
-    ] {
-        assert_eq!(begins(number, prev, action, "no key"), good, "{number} {prev:?} {action}");
-    }
-    for claim in
-        ["", "no keys", "key", "key 0123456789abcde", "key 0123456789abcdef0", "key 0123456789ABCDEF"]
-    {
-        assert!(!begins(1, nothing, ACTION_BEGIN, claim), "{claim}");
-    }
-    // What it claims decides how the rest is checked: a number that only resembles the id of a key is none.
-    for claim in ["key 123456789abcdef", "key 0123456789abcdeF", "key +123456789abcdef"] {
-        let line = log(Some(&key()), &[1]).remove(0).remove(0);
-        let id = format!("key {:016x}; more", key().id());
-        let text = String::from_utf8(line).unwrap().replace(&id, claim) + "\n";
-        let fault = verdict_of(text.as_bytes(), None, "").fault;
-        assert!(fault.is_some(), "{claim}");
     }
 }
