@@ -158,7 +158,7 @@ function report() {
   });
   return [
     `P0 round trips beside P3 in messages of ${bulk} bytes, medians of ${values.rounds} rounds of ${seconds} s; load average at the start ${load.toFixed(2)}`,
-    placement.description,
+    `${placement.description}; the process that floods ${GIVING_WAY.length > 0 ? 'gives way to the probe' : 'takes its turns of the core with the probe (no chrt here)'}`,
     '',
     ...table('transport | P0 | flood | somebody reads nothing | p50 µs | p90 µs | p99 µs | p99 ÷ quiet', rows),
     '',
