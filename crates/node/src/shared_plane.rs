@@ -16,8 +16,8 @@ use crate::batch::{Delivery, PREFIX, Record, flag};
 /// message, and the P0 message four times the delay; 64 senders at once are woken more often (docs/security-evidence.md, row 14).
 const BULK_PER_CALL: usize = 64 * 1024;
 
-/// The same in a thread to which P0 messages come: some 3 µs.
-const BULK_BESIDE_URGENT: usize = 4 * 1024;
+/// The same in a thread to which P0 messages come: one message, or two of them if they are as short as 64 bytes.
+const BULK_BESIDE_URGENT: usize = 1024;
 
 /// What a record costs besides its bytes, counted in bytes: half a microsecond.
 const RECORD_COST: usize = 768;
@@ -156,8 +156,9 @@ impl SharedPlane {
                 Err(error) => break Err(error),
             }
         };
-        self.owes_bulk = has_urgent && !self.owes_bulk;
-        if result.is_ok() && self.has_data_among(lanes) {
+        let has_more = result.is_ok() && self.has_data_among(lanes);
+        self.owes_bulk = has_urgent && has_more && !self.owes_bulk;
+        if has_more {
             delivery.raise(flag::MORE);
         }
         Drained { rings: self.inbound.release(), has_urgent, result }
