@@ -9,6 +9,7 @@ const EVENT_LOOP = [
 export default defineConfig({
   test: {
     testTimeout: 30_000, // a deadline for a hung test, never a measurement
+    expect: { poll: { timeout: 10_000 } }, // the same for what has to come about
     pool: 'forks', // sockets, descriptors and native state belong to one process each
     projects: [
       {
