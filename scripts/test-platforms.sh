@@ -89,7 +89,7 @@ emulated() {
   wrap_node "$architecture" "$node/bin/node" "$COPY/node"
   cd "$COPY"
   # Only the processes that run tests are emulated: vitest itself compiles with native code for x64. They get the time they need.
-  NODE_OPTIONS="--import \"$COPY/node.mjs\"" run_vitest --testTimeout=300000 --hookTimeout=300000 "${EMULATED_TESTS[@]}"
+  EIPC_TEST_POLL_TIMEOUT=60000 NODE_OPTIONS="--import \"$COPY/node.mjs\"" run_vitest --testTimeout=300000 --hookTimeout=300000 "${EMULATED_TESTS[@]}"
 }
 
 # windows VERSION CHECKSUM: the TypeScript tests of what Windows has, named pipes above all, under Wine.

@@ -197,7 +197,9 @@ describe('connecting', () => {
       scene.closeLater({ close: () => Promise.resolve(silent.close()) });
       await expect.poll(() => server.stats().handshaking).toBe(1);
       expect((await scene.dial(server)).state).toBe('open');
-      await expect.poll(() => server.stats()).toMatchObject({ handshaking: 0, handshakeFailures: 1 });
+      await expect
+        .poll(() => server.stats(), { timeout: 10_000 })
+        .toMatchObject({ handshaking: 0, handshakeFailures: 1 });
     });
 
     // The attacker connects as often as it likes and says nothing.

@@ -157,7 +157,7 @@ describe.each(Object.entries(WAYS))('an endpoint made of a connection over %s', 
     const sending = (async () => {
       for (let n = 0; n < total; n += 1) await client.send({ type: 'features', payload: { ...payload, n } });
     })();
-    await expect.poll(() => client.stats().waitedForRoom).toBeGreaterThan(0);
+    await expect.poll(() => client.stats().waitedForRoom, { timeout: 10_000 }).toBeGreaterThan(0);
     for (let n = 0; n < total; n += 1) expect((await server.receive({ timeout: 5_000 })).payload).toMatchObject({ n });
     await sending;
   });

@@ -85,10 +85,10 @@ describe.each([
         await survive(next.value, victim, code);
         expect(server.endpoints.size).toBe(0);
         // The first round pays for what a process opens once.
-        await expect.poll(() => holdings().segments).toBe(0);
+        await expect.poll(() => holdings().segments, { timeout: 5_000 }).toBe(0);
         before ??= holdings();
         const first = before;
-        await expect.poll(() => grownSince(first)).toEqual([]);
+        await expect.poll(() => grownSince(first), { timeout: 5_000 }).toEqual([]);
       }
     } finally {
       await server.close();
@@ -102,10 +102,10 @@ describe.each([
       const victim = await start('listen', address('client'), 'listening');
       const endpoint = await connect(address('client'), { serviceId: 'peer', key });
       await survive(endpoint, victim, code);
-      await expect.poll(() => holdings().segments).toBe(0);
+      await expect.poll(() => holdings().segments, { timeout: 5_000 }).toBe(0);
       before ??= holdings();
       const first = before;
-      await expect.poll(() => grownSince(first)).toEqual([]);
+      await expect.poll(() => grownSince(first), { timeout: 5_000 }).toEqual([]);
     }
     const server = await listen(address('client'), { services: { peer: { key, capabilities: [] } } });
     await server.close();

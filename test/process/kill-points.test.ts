@@ -249,7 +249,7 @@ it.each(deaths)('at $point, pass $pass, of a peer that does $role', async (death
     latencies.push(latency);
     expect(latency).toBeLessThan(MOST);
   }
-  await expect.poll(() => grownSince(before)).toEqual([]);
+  await expect.poll(() => grownSince(before), { timeout: 5_000 }).toEqual([]);
   await talkAnew(role);
 });
 

@@ -152,13 +152,13 @@ describe('over shared memory', () => {
       return Math.max(...portions);
     };
     // Priority 0 of the test before may not have ceased for long, and a busy machine may take longer than it is remembered.
-    await expect.poll(send).toBeGreaterThan(1);
+    await expect.poll(send, { timeout: 10_000 }).toBeGreaterThan(1);
     const sendBesideUrgent = (): Promise<number> => {
       expect(client.trySend({ type: 'intent', priority: 0 })).toBe(true);
       return send();
     };
-    await expect.poll(sendBesideUrgent).toBe(1);
-    await expect.poll(send).toBeGreaterThan(1);
+    await expect.poll(sendBesideUrgent, { timeout: 10_000 }).toBe(1);
+    await expect.poll(send, { timeout: 10_000 }).toBeGreaterThan(1);
     await client.close();
   });
 

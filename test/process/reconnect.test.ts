@@ -132,7 +132,7 @@ describe.each(['shm', 'unix', 'tcp'])('over %s, a server that is killed and star
       const enough = collector.arrivals().length + dice.below(1_000);
       await expect.poll(() => collector.arrivals().length, { timeout: 20_000, interval: 5 }).toBeGreaterThan(enough);
       await collector.kill();
-      await expect.poll(() => client.state).toBe('reconnecting');
+      await expect.poll(() => client.state, { timeout: 10_000 }).toBe('reconnecting');
       await collector.start();
       await expect.poll(() => client.stats().reconnects, { timeout: 20_000 }).toBe(round + 1);
     }

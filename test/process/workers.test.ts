@@ -95,13 +95,13 @@ describe.each([
       await thread.said('used');
       await expect.poll(() => [...server.endpoints][0]?.stats().received[2], { interval: 1 }).toBeGreaterThan(100);
       await thread.worker.terminate();
-      await expect.poll(() => ends).toEqual(Array.from({ length: round + 1 }, () => cutCode));
+      await expect.poll(() => ends, { timeout: 5_000 }).toEqual(Array.from({ length: round + 1 }, () => cutCode));
       expect(server.endpoints.size).toBe(0);
       // The first round pays for what a process opens once.
       if (before === undefined) await expect.poll(() => holdings().segments).toBe(0);
       before ??= holdings();
       const first = before;
-      await expect.poll(() => grownSince(first)).toEqual([]);
+      await expect.poll(() => grownSince(first), { timeout: 5_000 }).toEqual([]);
     }
   });
 

@@ -139,7 +139,7 @@ describe('the audit', () => {
       'ui.click"}\n{"i":9,"t":"2026-01-01T00:00:00.000Z","peer":"strong","action":"system.reboot","decision":"allow"}\r\u2028\u001b[2K';
     await intent(client, forged);
     const linesOf = (): string[] => readFileSync(path, 'latin1').trimEnd().split('\n');
-    await expect.poll(() => linesOf().length).toBeGreaterThan(2);
+    await expect.poll(() => linesOf().length, { timeout: 10_000 }).toBeGreaterThan(2);
     const lines = linesOf();
     expect(lines.map((line) => (JSON.parse(line) as { peer: string }).peer)).toEqual(['', 'weak', 'weak']);
     expect((JSON.parse(lines[2] ?? '') as { action: string }).action).toBe(forged);

@@ -278,7 +278,7 @@ describe.skipIf(isWindows)('a command', () => {
     const [pid = 0] = childrenOf(process.pid).filter((one) => !before.includes(one));
     await server.revokeSession(other.peer.sessionId);
     await asked;
-    await expect.poll(() => isAlive(pid)).toBe(false);
+    await expect.poll(() => isAlive(pid), { timeout: 10_000 }).toBe(false);
     // The program is known to have ended a moment after it has.
     await expect.poll(() => entries.at(-1)?.result).toMatch(/^EIPC_REVOKED/);
   });

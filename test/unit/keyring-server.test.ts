@@ -60,7 +60,7 @@ describe.each(['shm', 'unix'] as const)('over %s, a key that is rotated', (trans
         },
         (error: unknown) => (error as { code: string }).code,
       );
-    await expect.poll(outcome).toBe('EIPC_HANDSHAKE_FAILED');
+    await expect.poll(outcome, { timeout: 10_000 }).toBe('EIPC_HANDSHAKE_FAILED');
     expect(keyring.list()[0]?.state).toBe('expired');
     await dial(server, keyring.lookup('eni.min'));
   });
@@ -251,10 +251,10 @@ describe('a server with a keyring', () => {
         () => 'open',
         (error: unknown) => (error as { code: string }).code,
       );
-    await expect.poll(() => outcome(first)).toBe('EIPC_HANDSHAKE_FAILED');
+    await expect.poll(() => outcome(first), { timeout: 10_000 }).toBe('EIPC_HANDSHAKE_FAILED');
     await keyring.generate('eni.min', { ttl: 400 });
     const second = keyring.lookup('eni.min');
-    await expect.poll(() => outcome(second)).toBe('EIPC_HANDSHAKE_FAILED');
+    await expect.poll(() => outcome(second), { timeout: 10_000 }).toBe('EIPC_HANDSHAKE_FAILED');
   });
 
   it('follows the keys of v1 as well, and puts their sessions out', async () => {

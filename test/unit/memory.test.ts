@@ -81,7 +81,7 @@ describe('a memory pipe', () => {
     const bytes = Buffer.from(Array.from({ length: 200_000 }, (_, index) => index % 251));
     for (let at = 0; at < bytes.length; at += 99_991) one.write(bytes.subarray(at, at + 99_991), none);
     one.end();
-    await expect.poll(() => reader.ends).toBe(1);
+    await expect.poll(() => reader.ends, { timeout: 10_000 }).toBe(1);
     expect(reader.chunks.every((chunk) => chunk.length <= 7)).toBe(true);
     expect(Buffer.compare(reader.bytes, bytes)).toBe(0);
   });

@@ -143,7 +143,7 @@ describe('when something goes wrong', () => {
   test('the parent killed: both processes end by themselves', async () => {
     const { program, pids } = await startRunning('shm');
     program.child.kill('SIGKILL');
-    await expect.poll(() => [isAlive(pids.ENI), isAlive(pids.EAI)]).toEqual([false, false]);
+    await expect.poll(() => [isAlive(pids.ENI), isAlive(pids.EAI)], { timeout: 10_000 }).toEqual([false, false]);
   });
 
   test('the reader of the output gone: everything is closed, and no stack trace', async () => {

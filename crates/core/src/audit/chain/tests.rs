@@ -7,15 +7,12 @@ use crate::audit::{ACTION_BEGIN, Check, Checkpoints, STATE_LEN};
 use std::sync::Arc;
 
 fn body(number: u64) -> String {
-    format!(
-        "\"t\":\"2026-11-05T12:34:56.789Z\",\"peer\":\"eni.min\",\"action\":\"a{number}\",\"decision\":\"allow\",\
-         \"result\":\"\",\"request_id\":\"\",\"frame\":\"\"\n"
-    )
+    forge::body(&format!("a{number}"), "") + "\n"
 }
 
 fn first(key: Option<&AuditKey>) -> String {
     let claim = key.map_or("no key".to_owned(), |key| format!("key {:016x}", key.id()));
-    body(1).replace("a1", ACTION_BEGIN).replace("\"result\":\"\"", &format!("\"result\":\"{claim}\""))
+    forge::body(ACTION_BEGIN, &claim) + "\n"
 }
 
 fn key() -> Arc<AuditKey> {
