@@ -12,6 +12,7 @@ export default defineConfig({
     // The same for what has to come about. The command line cannot say it: projects do not take it from there.
     expect: { poll: { timeout: Number(process.env['EIPC_TEST_POLL_TIMEOUT'] ?? 1_000) } },
     pool: 'forks', // sockets, descriptors and native state belong to one process each
+    maxWorkers: '100%', // most tests wait for another process; vitest would leave one core of two idle
     projects: [
       {
         extends: true,
