@@ -25,8 +25,12 @@ export interface CommandLimits {
 /** Milliseconds that a program has to end when it is told to (SIGTERM), before it is made to (SIGKILL). */
 const GRACE = 2_000;
 
+/** Programs that run now. */
+const running = new Set<ChildProcess>();
+
 /**
- * Runs a program. When its time is over, it has written too much, or the signal aborts, it is ended with everything that it started.
+ * Runs a program. When its time is over, it has written too much, the signal aborts, or this process (or Worker) exits, it is ended with
+ * everything that it started.
  *
  * @throws (rejects) TimeoutError, ProtocolError `EIPC_MESSAGE_TOO_LARGE`, the signal's reason, or TransportError when it cannot be started
  */
@@ -48,6 +52,7 @@ export function runCommand(argv: readonly string[], limits: CommandLimits): Prom
       // A group of its own, so that what it started can be ended with it.
       detached: process.platform !== 'win32',
     });
+    remember(child);
     const stop = (why: Error): void => {
       if (failure !== undefined) return;
       failure = why;
@@ -72,8 +77,12 @@ export function runCommand(argv: readonly string[], limits: CommandLimits): Prom
       signal?.removeEventListener('abort', onAbort);
       end();
     };
-    child.on('error', (error) => settle(() => reject(nativeError(error, `${program} cannot be run`))));
+    child.on('error', (error) => {
+      forget(child);
+      settle(() => reject(nativeError(error, `${program} cannot be run`)));
+    });
     child.on('exit', () => {
+      forget(child);
       // What it left behind goes too; what has left its group could still hold the outputs open for as long as it likes.
       kill(child, 'SIGKILL');
       clearTimeout(killing);
@@ -89,6 +98,21 @@ export function runCommand(argv: readonly string[], limits: CommandLimits): Prom
       }),
     );
   });
+}
+
+function remember(child: ChildProcess): void {
+  if (running.size === 0) process.on('exit', endAll);
+  running.add(child);
+}
+
+function forget(child: ChildProcess): void {
+  running.delete(child);
+  if (running.size === 0) process.removeListener('exit', endAll);
+}
+
+/** This process is about to be gone: nobody would be there to insist later. */
+function endAll(): void {
+  for (const child of running) kill(child, 'SIGKILL');
 }
 
 /** Sends a signal to a program and everything in its group. There may be nobody left. */

@@ -1,5 +1,7 @@
 // Tools that run commands, attacked: by services that call them, by services that offer them, and by the commands themselves.
+import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -12,6 +14,7 @@ import type { AuditEntry, ClientEndpoint, Server, ToolDescriptor } from '../../s
 /** Where commands of tools have not been tried. */
 const isWindows = process.platform === 'win32';
 const PROGRAM = fileURLToPath(new URL('../process/fixtures/tool-program.js', import.meta.url));
+const RUNNER = fileURLToPath(new URL('../process/fixtures/program-runner.js', import.meta.url));
 const run = (...args: string[]): Pick<ToolDescriptor, 'argv'> => ({ argv: [process.execPath, PROGRAM, ...args] });
 const TOOLS: ToolDescriptor[] = [
   {
@@ -267,6 +270,19 @@ describe.skipIf(isWindows)('a command', () => {
       const pid = Number(answer.stdout);
       expect([answer.status, isAlive(pid)]).toEqual(['ok', true]);
       process.kill(pid, 'SIGKILL');
+    },
+  );
+
+  it.skipIf(!hasProc).each(['exit', 'uncaught error'])(
+    'ends with the process that runs it, with what it started: %s',
+    async (way) => {
+      const runner = spawn(process.execPath, [RUNNER], { stdio: ['pipe', 'ignore', 'ignore'] });
+      const programs = (): number[] => childrenOf(runner.pid ?? 0).flatMap((pid) => [pid, ...childrenOf(pid)]);
+      await expect.poll(() => programs().length, { timeout: 10_000 }).toBe(2);
+      const pids = programs();
+      runner.stdin.end(way);
+      await once(runner, 'close');
+      await expect.poll(() => pids.filter(isAlive)).toEqual([]);
     },
   );
 
