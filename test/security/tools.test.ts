@@ -278,7 +278,7 @@ describe.skipIf(isWindows)('a command', () => {
     async (way) => {
       const runner = spawn(process.execPath, [RUNNER], { stdio: ['pipe', 'ignore', 'ignore'] });
       const programs = (): number[] => childrenOf(runner.pid ?? 0).flatMap((pid) => [pid, ...childrenOf(pid)]);
-      await expect.poll(() => programs().length, { timeout: 10_000 }).toBe(2);
+      await expect.poll(() => programs().length, { timeout: 60_000 }).toBe(2);
       const pids = programs();
       runner.stdin.end(way);
       await once(runner, 'close');
