@@ -26,7 +26,8 @@ STAMPS := target/stamps
 MODULES := node_modules/.package-lock.json
 BENCH_MODULES := benches/node_modules/.package-lock.json
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name target -prune -o \( -name '*.rs' -o -name Cargo.toml \) -print)
-TS_SOURCES := tsconfig.json tsconfig.build.json $(shell find src -name '*.ts' 2>/dev/null)
+# With the folders, which change when a source is removed.
+TS_SOURCES := tsconfig.json tsconfig.build.json $(shell find src -type d -o -name '*.ts')
 
 help: ## list the chores
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -159,6 +160,7 @@ $(STAMPS)/native: $(RUST_SOURCES) $(MODULES) $(if $(wildcard *.node),,FORCE) | r
 	@touch $@
 
 $(STAMPS)/ts: $(TS_SOURCES) $(STAMPS)/native $(MODULES) $(if $(wildcard dist/index.js),,FORCE)
+	rm -rf dist # what a removed source left would ship
 	npm run build:ts
 	@mkdir -p $(@D)
 	@touch $@
