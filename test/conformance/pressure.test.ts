@@ -99,7 +99,7 @@ describe('back-pressure', () => {
       for (; before < 8; before += 1) await server.receive({ timeout: PATIENCE });
       for (let turns = 0; turns < 10; turns += 1) await setImmediate();
       // Except that the kernel gives a tcp connection that is being read larger buffers.
-      if (scene.transport === 'tcp') queued += await fill(client, bulk);
+      if (scene.transport === 'tcp' || scene.transport === 'tls') queued += await fill(client, bulk);
       expect(client.trySend({ type: 'intent', priority: 0, payload: 'stop' })).toBe(true);
       while ((await server.receive({ timeout: PATIENCE })).priority === 3) before += 1;
       let after = 0;
