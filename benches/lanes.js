@@ -2,8 +2,8 @@
  * What a P0 message has to wait for while bulk (P3) saturates the server: from the same connection, from another one of the same program, from another
  * process; how the server shares itself between 64 connections; what a client that reads nothing costs the others.
  *
- * `node benches/lanes.js [--seconds N] [--rounds N] [--transports shm,unix] [--bulk BYTES] [--json]`, after `make build`. Server and clients are
- * processes of their own. Every echo is compared with what was sent. Ends with code 1 when one was wrong, or a connection got
+ * `node benches/lanes.js [--seconds N] [--rounds N] [--transports shm,unix] [--bulk BYTES] [--stride N] [--json]`, after `make build`. Server and
+ * clients are processes of their own. The handler of bulk adds up every Nth byte of it (1). Every echo is compared with what was sent. Ends with code 1 when one was wrong, or a connection got
  * nothing through; no figure decides.
  */
 import { randomBytes } from 'node:crypto';
@@ -32,11 +32,15 @@ const { values } = parseArgs({
     rounds: { type: 'string', default: '3' },
     transports: { type: 'string', default: 'shm,unix' },
     bulk: { type: 'string', default: '4096' },
+    stride: { type: 'string', default: '1' },
     json: { type: 'boolean', default: false },
   },
 });
 const seconds = Number(values.seconds);
 const bulk = Number(values.bulk);
+const stride = Number(values.stride);
+if (!Number.isInteger(stride) || stride < 1)
+  throw new RangeError(`--stride is a whole number from 1 on, not ${values.stride}`);
 const folder = mkdtempSync(join(tmpdir(), 'eipc-lanes-'));
 process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
 
@@ -78,24 +82,29 @@ async function measureLatency(transport) {
           await setTimeout(FILL);
         }
         const result = await ask(probe, { probe: { seconds, pause: PAUSES[kind] } });
+        let full = null;
         if (flooder !== undefined) {
-          await ask(flooder, { flood: null });
+          const sent = await ask(flooder, { flood: null });
+          full = sent.full / sent.sends;
           await setTimeout(FILL);
         }
-        note(`${scene}|${kind}|${round < rounds ? 'no' : 'yes'}`, result);
+        note(`${scene}|${kind}|${round < rounds ? 'no' : 'yes'}`, { ...result, full });
       }
     }
     if (round < rounds) {
       const pauses = { seconds, pause: PAUSES.paced };
       const both = await Promise.all([ask(server, { pauses }), ask(probe, { pauses })]);
-      note('no message, both programs never rest|paced|no', both[0].p99 > both[1].p99 ? both[0] : both[1]);
+      note('no message, both programs never rest|paced|no', {
+        ...(both[0].p99 > both[1].p99 ? both[0] : both[1]),
+        full: null,
+      });
     }
   }
   for (const child of [probe, other, stalled, server]) await stop(child);
   return [...found].map(([name, results]) => {
     const [scene, kind, isStalled] = name.split('|');
     const of = (name) => median(results.map((result) => result[name]));
-    return { transport, scene, kind, isStalled, p50: of('p50'), p90: of('p90'), p99: of('p99') };
+    return { transport, scene, kind, isStalled, p50: of('p50'), p90: of('p90'), p99: of('p99'), full: of('full') };
   });
 }
 
@@ -124,7 +133,7 @@ async function listen(transport, services, { answererPrefix, driverPrefix }) {
   const address = `${transport}:${join(folder, `${transport}-${services.length}`)}`;
   const server = start(new URL('lanes/server.js', import.meta.url), answererPrefix);
   const keys = Object.fromEntries(services.map((name) => [name, randomBytes(32).toString('hex')]));
-  await ask(server, { address, keys });
+  await ask(server, { address, keys, stride });
   const connectClient = async (names, { prefix = driverPrefix, isStalled = false } = {}) => {
     const client = start(new URL('lanes/client.js', import.meta.url), prefix);
     const theirs = Object.fromEntries(names.map((name) => [name, keys[name]]));
@@ -149,6 +158,7 @@ function report() {
       micro(row.p90),
       micro(row.p99),
       (row.p99 / quiet(row).p99).toFixed(2),
+      row.full === null ? '–' : `${(100 * row.full).toFixed(1)} %`,
     ].join(' | '),
   );
   const shared = shares.map(({ transport, counts }) => {
@@ -157,10 +167,13 @@ function report() {
     return [transport, CLIENTS, Math.round(total / seconds), least, median(counts), most, (least / most).toFixed(2)];
   });
   return [
-    `P0 round trips beside P3 in messages of ${bulk} bytes, medians of ${values.rounds} rounds of ${seconds} s; load average at the start ${load.toFixed(2)}`,
+    `P0 round trips beside P3 in messages of ${bulk} bytes, of which the handler reads ${stride === 1 ? 'each' : `one in ${stride}`}, medians of ${values.rounds} rounds of ${seconds} s; load average at the start ${load.toFixed(2)}`,
     `${placement.description}; the process that floods ${GIVING_WAY.length > 0 ? 'gives way to the probe' : 'takes its turns of the core with the probe (no chrt here)'}`,
     '',
-    ...table('transport | P0 | flood | somebody reads nothing | p50 µs | p90 µs | p99 µs | p99 ÷ quiet', rows),
+    ...table(
+      'transport | P0 | flood | somebody reads nothing | p50 µs | p90 µs | p99 µs | p99 ÷ quiet | sends that found the lane full',
+      rows,
+    ),
     '',
     `${CLIENTS} clients in ${PROCESSES} processes send P1 as fast as it is taken; messages of a connection in ${seconds} s`,
     '',

@@ -1,6 +1,7 @@
 /**
  * A process with clients of benches/lanes.js. Told `{ address, keys }` (hex by service id) it connects one for each; then
- * `{ flood: { priority, bytes, services } }` has those send bulk as fast as it is taken, until `{ flood: null }`;
+ * `{ flood: { priority, bytes, services } }` has those send bulk as fast as it is taken, until `{ flood: null }`, which is answered with how many
+ * sends there were and how many found their lane full;
  * `{ probe: { seconds, pause } }` measures the round trips of P0 messages on the first; `{ pauses }` is for pauses.js.
  */
 import { setImmediate, setTimeout } from 'node:timers/promises';
@@ -14,6 +15,8 @@ const endpoints = new Map();
 /** @type {(message: import('../../dist/index.js').Message) => void} */
 let onEcho = () => {};
 let isFlooding = false;
+let sends = 0;
+let full = 0;
 
 serve(async ({ address, keys, isStalled, flood, pauses, probe }) => {
   if (address !== undefined) {
@@ -26,7 +29,9 @@ serve(async ({ address, keys, isStalled, flood, pauses, probe }) => {
   }
   if (flood !== undefined) {
     isFlooding = flood !== null;
-    for (const service of flood?.services ?? []) void pour(endpoints.get(service), flood);
+    if (!isFlooding) return { sends, full };
+    [sends, full] = [0, 0];
+    for (const service of flood.services) void pour(endpoints.get(service), flood);
     return {};
   }
   if (pauses !== undefined) return watchPauses(pauses);
@@ -41,7 +46,11 @@ async function read(endpoint) {
 async function pour(endpoint, { priority, bytes }) {
   const message = { type: 'features', priority, payload: Buffer.alloc(bytes) };
   while (isFlooding) {
-    if (!endpoint.trySend(message)) await endpoint.ready(priority);
+    sends += 1;
+    if (!endpoint.trySend(message)) {
+      full += 1;
+      await endpoint.ready(priority);
+    }
     await setImmediate();
   }
 }

@@ -1,6 +1,7 @@
 /**
- * The server of benches/lanes.js. Told `{ address, keys }` (hex by service id) it listens, sends P0 messages back, and counts the others by
- * service; it adds up their bytes, so that it has more to do with a message than its sender, which is what fills lanes. Told `{ bulkTo }` it
+ * The server of benches/lanes.js. Told `{ address, keys, stride }` (hex by service id) it listens, sends P0 messages back, and counts the others
+ * by service; of them it adds up every byte (`stride` 1), so that it has more to do with a message than its sender, which is what fills lanes, or
+ * fewer. Told `{ bulkTo }` it
  * sends P3 to that service until its lane is full; `{ pauses }` is for pauses.js; asked for anything else it answers with the counts.
  */
 import { Key, listen } from '../../dist/index.js';
@@ -13,7 +14,7 @@ let server;
 const counts = new Map();
 let sum = 0;
 
-serve(async ({ address, keys, bulkTo, pauses }) => {
+serve(async ({ address, keys, stride, bulkTo, pauses }) => {
   if (address !== undefined) {
     const services = Object.entries(keys).map(([service, hex]) => {
       const key = Key.fromBytes(Buffer.from(hex, 'hex'));
@@ -24,7 +25,7 @@ serve(async ({ address, keys, bulkTo, pauses }) => {
       void endpoint.send({ type: 'intent', priority: 0, payload });
     });
     server.router.handle('features', ({ bytes }, { serviceId }) => {
-      for (let at = 0; at < bytes.length; at += 1) sum = (sum + bytes[at]) | 0;
+      for (let at = 0; at < bytes.length; at += stride) sum = (sum + bytes[at]) | 0;
       counts.set(serviceId, (counts.get(serviceId) ?? 0) + 1);
     });
     return {};
