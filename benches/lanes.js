@@ -3,8 +3,8 @@
  * process; how the server shares itself between 64 connections; what a client that reads nothing costs the others.
  *
  * `node benches/lanes.js [--seconds N] [--rounds N] [--transports shm,unix] [--bulk BYTES] [--stride N] [--json]`, after `make build`. Server and
- * clients are processes of their own. The handler of bulk adds up every Nth byte of it (1). Every echo is compared with what was sent. Ends with code 1 when one was wrong, or a connection got
- * nothing through; no figure decides.
+ * clients are processes of their own. The handler of bulk looks at one byte in N (1: at each). Every echo is compared with what was sent. Ends
+ * with code 1 when one was wrong, or a connection got nothing through; no figure decides.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -82,29 +82,36 @@ async function measureLatency(transport) {
           await setTimeout(FILL);
         }
         const result = await ask(probe, { probe: { seconds, pause: PAUSES[kind] } });
-        let full = null;
+        let fullShare = null;
         if (flooder !== undefined) {
-          const sent = await ask(flooder, { flood: null });
-          full = sent.full / sent.sends;
+          const { sends, full } = await ask(flooder, { flood: null });
+          fullShare = full / sends;
           await setTimeout(FILL);
         }
-        note(`${scene}|${kind}|${round < rounds ? 'no' : 'yes'}`, { ...result, full });
+        note(`${scene}|${kind}|${round < rounds ? 'no' : 'yes'}`, { ...result, fullShare });
       }
     }
     if (round < rounds) {
       const pauses = { seconds, pause: PAUSES.paced };
       const both = await Promise.all([ask(server, { pauses }), ask(probe, { pauses })]);
-      note('no message, both programs never rest|paced|no', {
-        ...(both[0].p99 > both[1].p99 ? both[0] : both[1]),
-        full: null,
-      });
+      const later = both[0].p99 > both[1].p99 ? both[0] : both[1];
+      note('no message, both programs never rest|paced|no', { ...later, fullShare: null });
     }
   }
   for (const child of [probe, other, stalled, server]) await stop(child);
   return [...found].map(([name, results]) => {
     const [scene, kind, isStalled] = name.split('|');
     const of = (name) => median(results.map((result) => result[name]));
-    return { transport, scene, kind, isStalled, p50: of('p50'), p90: of('p90'), p99: of('p99'), full: of('full') };
+    return {
+      transport,
+      scene,
+      kind,
+      isStalled,
+      p50: of('p50'),
+      p90: of('p90'),
+      p99: of('p99'),
+      fullShare: of('fullShare'),
+    };
   });
 }
 
@@ -158,7 +165,7 @@ function report() {
       micro(row.p90),
       micro(row.p99),
       (row.p99 / quiet(row).p99).toFixed(2),
-      row.full === null ? '–' : `${(100 * row.full).toFixed(1)} %`,
+      row.fullShare === null ? '–' : `${(100 * row.fullShare).toFixed(1)} %`,
     ].join(' | '),
   );
   const shared = shares.map(({ transport, counts }) => {

@@ -1,8 +1,8 @@
 /**
  * A process with clients of benches/lanes.js. Told `{ address, keys }` (hex by service id) it connects one for each; then
  * `{ flood: { priority, bytes, services } }` has those send bulk as fast as it is taken, until `{ flood: null }`, which is answered with how many
- * sends there were and how many found their lane full;
- * `{ probe: { seconds, pause } }` measures the round trips of P0 messages on the first; `{ pauses }` is for pauses.js.
+ * sends there were and how many found their lane full; `{ probe: { seconds, pause } }` measures the round trips of P0 messages on the first;
+ * `{ pauses }` is for pauses.js.
  */
 import { setImmediate, setTimeout } from 'node:timers/promises';
 import { connect, Key } from '../../dist/index.js';

@@ -1,8 +1,8 @@
 /**
  * The server of benches/lanes.js. Told `{ address, keys, stride }` (hex by service id) it listens, sends P0 messages back, and counts the others
- * by service; of them it adds up every byte (`stride` 1), so that it has more to do with a message than its sender, which is what fills lanes, or
- * fewer. Told `{ bulkTo }` it
- * sends P3 to that service until its lane is full; `{ pauses }` is for pauses.js; asked for anything else it answers with the counts.
+ * by service; it adds up one byte in `stride` of them. With each byte it has more to do with a message than its sender, which is what fills lanes.
+ * Told `{ bulkTo }` it sends P3 to that service until its lane is full; `{ pauses }` is for pauses.js; asked for anything else it answers with
+ * the counts.
  */
 import { Key, listen } from '../../dist/index.js';
 import { serve } from '../harness/children.js';

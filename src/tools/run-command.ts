@@ -25,12 +25,12 @@ export interface CommandLimits {
 /** Milliseconds that a program has to end when it is told to (SIGTERM), before it is made to (SIGKILL). */
 const GRACE = 2_000;
 
-/** Programs that run now. */
+/** Programs that run now. One listener ends them all: one for each would be too many for Node's taste. */
 const running = new Set<ChildProcess>();
 
 /**
- * Runs a program. When its time is over, it has written too much, the signal aborts, or this process (or Worker) exits, it is ended with
- * everything that it started.
+ * Runs a program. When its time is over, it has written too much, the signal aborts, or this process exits, it is ended with everything
+ * that it started.
  *
  * @throws (rejects) TimeoutError, ProtocolError `EIPC_MESSAGE_TOO_LARGE`, the signal's reason, or TransportError when it cannot be started
  */

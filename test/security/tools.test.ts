@@ -278,11 +278,16 @@ describe.skipIf(isWindows)('a command', () => {
     async (way) => {
       const runner = spawn(process.execPath, [RUNNER], { stdio: ['pipe', 'ignore', 'ignore'] });
       const programs = (): number[] => childrenOf(runner.pid ?? 0).flatMap((pid) => [pid, ...childrenOf(pid)]);
-      await expect.poll(() => programs().length, { timeout: 60_000 }).toBe(2);
+      // Three programs start one after the other.
+      await expect.poll(() => programs().length, { timeout: 20_000 }).toBe(2);
       const pids = programs();
-      runner.stdin.end(way);
-      await once(runner, 'close');
-      await expect.poll(() => pids.filter(isAlive)).toEqual([]);
+      try {
+        runner.stdin.end(way);
+        await once(runner, 'close');
+        await expect.poll(() => pids.filter(isAlive)).toEqual([]);
+      } finally {
+        for (const pid of pids.filter(isAlive)) process.kill(pid, 'SIGKILL');
+      }
     },
   );
 
