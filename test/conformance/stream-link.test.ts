@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 
+import { Router } from '../../src/index.js';
 import type { Message } from '../../src/index.js';
 import { ServerEndpoint } from '../../src/server-endpoint.js';
 import type { ByteReader } from '../../src/transport/byte-stream.js';
@@ -69,6 +70,36 @@ describe.each(['EIPC/2', 'v1'])('a stream link of %s', (speech) => {
     await client.close();
     expect((await client.closed).code).toBe('EIPC_CLOSED');
     expect((await server.closed).code).toBe('EIPC_CLOSED_BY_PEER');
+  });
+
+  it('handles what one chunk brought by priority, and in order within it', async () => {
+    const [clientStream, serverStream] = memoryPair();
+    const start = serverStream.start.bind(serverStream);
+    const held: Uint8Array[] = [];
+    let isHeld = false;
+    let reader: ByteReader | undefined;
+    serverStream.start = (given) => {
+      reader = given;
+      start({
+        read: (chunk) => (isHeld ? held.push(chunk) > 0 : given.read(chunk)),
+        drained: () => given.drained(),
+        ended: (error) => given.ended(error),
+      });
+    };
+    const handled: unknown[] = [];
+    const router = new Router().handle('chat', ({ payload }) => void handled.push(payload));
+    const [client] = await join(clientStream, serverStream, speech, router);
+    isHeld = true;
+    const sent: string[] = [];
+    for (const [n, priority] of ([3, 2, 0, 3, 1, 0, 2] as const).entries()) {
+      sent.push(`${priority}, ${n}`);
+      await client.send({ type: 'chat', priority, payload: sent[n] });
+      // What is written together was sorted by the sender.
+      await expect.poll(() => held.length).toBe(sent.length);
+    }
+    reader?.read(Buffer.concat(held));
+    expect(handled).toEqual(sent.toSorted());
+    await client.close();
   });
 
   it('keeps what was read while the endpoint has enough, and takes it later, whatever the chunks', async () => {

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 
 import { Key } from '../../src/index.js';
+import type { Router } from '../../src/index.js';
 import { ClientEndpoint } from '../../src/client.js';
 import type { Endpoint } from '../../src/endpoint.js';
 import type { EndpointSetup } from '../../src/endpoint-setup.js';
@@ -53,17 +54,18 @@ const CLIENTS: Readonly<Record<string, () => StreamSession>> = {
 
 export type Speech = keyof typeof CLIENTS;
 
-/** Runs a handshake between two streams. */
+/** Runs a handshake between two streams. With a router the server hands its messages to that, and not out. */
 export async function join(
   clientStream: ByteStream,
   serverStream: ByteStream,
   speech: Speech = 'EIPC/2',
+  router: Router | null = null,
 ): Promise<[ClientEndpoint, ServerEndpoint]> {
   const client = CLIENTS[speech]?.();
   if (client === undefined) throw new Error(speech);
   return Promise.all([
     opened(clientStream, client, ClientEndpoint),
-    opened(serverStream, serverSession(), ServerEndpoint),
+    opened(serverStream, serverSession(), ServerEndpoint, router),
   ]);
 }
 
@@ -71,12 +73,14 @@ export function opened<E extends Endpoint>(
   stream: ByteStream,
   session: StreamSession,
   Type: { of(setup: EndpointSetup): E },
+  router: Router | null = null,
 ): Promise<E> {
   return new Promise((resolve, reject) => {
     const observer: LinkObserver = {
       recognised() {},
       opened(link, info) {
-        const setup = { link, session: info, settings: SETTINGS, address: 'memory:test', onClosed: () => {} };
+        const settings = { ...SETTINGS, router };
+        const setup = { link, session: info, settings, address: 'memory:test', onClosed: () => {} };
         resolve(Type.of(setup));
       },
       failed: (outcome: Outcome) => reject(new Error(`handshake failed: ${outcome.code} ${outcome.context}`)),

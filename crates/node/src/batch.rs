@@ -202,11 +202,22 @@ impl<'a> Delivery<'a> {
         self.slab.get(self.at..self.at + length).unwrap_or_default()
     }
 
-    /// Puts the words of a message in their place and keeps the `used` bytes of the slab.
+    /// Puts the words of a message behind those of its own priority and of more urgent ones, and keeps the `used` bytes of the slab:
+    /// a P0 message that came behind bulk, or while bulk was verified, is handled first.
     fn keep(&mut self, described: [u32; MESSAGE_WORDS], used: usize) -> Result<(), Error> {
-        let first = STATUS_WORDS + MESSAGE_WORDS * self.count;
-        let words = self.words.get_mut(first..first + MESSAGE_WORDS);
-        words.ok_or(Error::new(Code::Internal, "a message without words"))?.copy_from_slice(&described);
+        let end = STATUS_WORDS + MESSAGE_WORDS * self.count;
+        let room = self.words.get_mut(STATUS_WORDS..end + MESSAGE_WORDS);
+        let room = room.ok_or(Error::new(Code::Internal, "a message without words"))?;
+        let less_urgent = room
+            .rchunks_exact(MESSAGE_WORDS)
+            .skip(1)
+            .take_while(|kept| priority(kept) > priority(&described));
+        let place = room.len() - MESSAGE_WORDS * (1 + less_urgent.count());
+        let behind = room.get_mut(place..).unwrap_or_default();
+        behind.rotate_right(MESSAGE_WORDS);
+        if let Some(words) = behind.first_chunk_mut() {
+            *words = described;
+        }
         self.count += 1;
         // Eight-byte steps keep float payloads of later messages no worse aligned than of the first.
         self.at = (self.at + used).next_multiple_of(8).min(self.slab.len());
@@ -251,6 +262,11 @@ fn describe(
         meta.max_age_ms,
         0,
     ]
+}
+
+/// The priority that the words of a message name.
+fn priority(words: &[u32]) -> Option<u8> {
+    words.get(1).map(|word| word.to_le_bytes()[1])
 }
 
 /// The word with the length of the session id behind the meta; 0 where the session says it.
