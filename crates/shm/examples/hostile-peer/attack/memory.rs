@@ -3,7 +3,6 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use eipc_core::CloseReason;
 use eipc_shm::Direction;
 use rustix::fs::{FallocateFlags, SealFlags};
 
@@ -75,10 +74,7 @@ pub(crate) fn truncate(victim: &Victim) -> Report {
     for seals in [SealFlags::WRITE, SealFlags::FUTURE_WRITE, SealFlags::SHRINK] {
         refused += usize::from(rustix::fs::fcntl_add_seals(&peer.memory, seals).is_err());
     }
-    while peer.sealer.counter(eipc_core::Lane::P0) < victim.count && !peer.stream.is_over() {
-        peer.exchange();
-    }
-    peer.close(CloseReason::Normal, [0; 4]);
+    peer.exchange_and_close(victim.count);
     vec![("refused", refused as u64), ("received", peer.received)]
 }
 

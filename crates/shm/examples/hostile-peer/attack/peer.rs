@@ -14,6 +14,9 @@ use super::stream::{Said, Stream};
 use crate::common::strike::Target;
 use crate::common::{Raw, message, tail_at};
 
+/// Bytes of a lane that may wait for the victim. What it takes when the attack is over tries nothing.
+const AHEAD: u64 = 16 * 1024;
+
 /// A session that has the segment.
 pub(crate) struct Peer {
     pub(crate) stream: Stream,
@@ -167,13 +170,26 @@ impl Peer {
     }
 
     /// One round of traffic; goes on whatever is met.
-    pub(crate) fn exchange(&mut self) {
+    fn exchange(&mut self) {
         for lane in Lane::ALL {
-            let _ = self.send(lane, 200 * (lane.index() + 1));
+            let tail = tail_at(self.sends, lane);
+            let [tail, head] =
+                [tail, tail + 128].map(|at| self.target.raw.u64_at(at).load(Ordering::Relaxed));
+            if tail.wrapping_sub(head) < AHEAD {
+                let _ = self.send(lane, 200 * (lane.index() + 1));
+            }
         }
         self.publish();
         let _ = self.receive();
         thread::yield_now();
+    }
+
+    /// Honest traffic until so many P0 messages are sent, and an honest end.
+    pub(crate) fn exchange_and_close(&mut self, count: u64) {
+        while self.sealer.counter(eipc_core::Lane::P0) < count && !self.stream.is_over() {
+            self.exchange();
+        }
+        self.close(CloseReason::Normal, [0; 4]);
     }
 
     /// Says that it closes; the lanes' counters are the true ones and `more`, which may wrap.

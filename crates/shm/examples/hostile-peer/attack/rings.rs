@@ -13,10 +13,7 @@ use crate::common::tail_at;
 /// Honest messages and an honest end: what the attacks differ from.
 pub(crate) fn honest(victim: &Victim) -> Report {
     let mut peer = victim.meet();
-    for _ in 0..victim.count {
-        peer.exchange();
-    }
-    peer.close(CloseReason::Normal, [0; 4]);
+    peer.exchange_and_close(victim.count);
     vec![("received", peer.received)]
 }
 

@@ -32,10 +32,7 @@ pub(crate) fn doorbells(victim: &Victim) -> Report {
             rung += count as u64;
         }
     }
-    for _ in 0..100 {
-        peer.exchange();
-    }
-    peer.close(CloseReason::Normal, [0; 4]);
+    peer.exchange_and_close(100);
     vec![("doorbells", rung), ("received", peer.received)]
 }
 
