@@ -11,7 +11,7 @@ stage 'hostile' make --no-print-directory hostile
 stage 'tsan' make --no-print-directory tsan
 stage 'asan' make --no-print-directory asan
 stage 'crash' make --no-print-directory crash
-stage 'audit kills' make --no-print-directory audit-kills KILLS=20
+stage 'audit kills' make --no-print-directory audit-kills KILLS=10
 stage 'approval kills' make --no-print-directory approval-kills RUNS=150
 stage 'loom' make --no-print-directory loom
 stage 'loom mutants' make --no-print-directory loom-mutants
