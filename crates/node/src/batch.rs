@@ -206,17 +206,14 @@ impl<'a> Delivery<'a> {
     /// a P0 message that came behind bulk, or while bulk was verified, is handled first.
     fn keep(&mut self, described: [u32; MESSAGE_WORDS], used: usize) -> Result<(), Error> {
         let end = STATUS_WORDS + MESSAGE_WORDS * self.count;
-        let room = self.words.get_mut(STATUS_WORDS..end + MESSAGE_WORDS);
-        let room = room.ok_or(Error::new(Code::Internal, "a message without words"))?;
-        let less_urgent = room
-            .rchunks_exact(MESSAGE_WORDS)
-            .skip(1)
-            .take_while(|kept| priority(kept) > priority(&described));
-        let place = room.len() - MESSAGE_WORDS * (1 + less_urgent.count());
-        let behind = room.get_mut(place..).unwrap_or_default();
-        behind.rotate_right(MESSAGE_WORDS);
-        if let Some(words) = behind.first_chunk_mut() {
-            *words = described;
+        let kept = self.words.get(STATUS_WORDS..end).unwrap_or_default().rchunks_exact(MESSAGE_WORDS);
+        let less_urgent = kept.take_while(|kept| priority(kept) > priority(&described)).count();
+        let place = end - MESSAGE_WORDS * less_urgent;
+        let words = self.words.get_mut(place..end + MESSAGE_WORDS);
+        let words = words.ok_or(Error::new(Code::Internal, "a message without words"))?;
+        words.rotate_right(MESSAGE_WORDS);
+        if let Some(first) = words.first_chunk_mut() {
+            *first = described;
         }
         self.count += 1;
         // Eight-byte steps keep float payloads of later messages no worse aligned than of the first.
