@@ -25,7 +25,10 @@ serve(async ({ address, keys, stride, bulkTo, pauses }) => {
       void endpoint.send({ type: 'intent', priority: 0, payload });
     });
     server.router.handle('features', ({ bytes }, { serviceId }) => {
-      for (let at = 0; at < bytes.length; at += stride) sum = (sum + bytes[at]) | 0;
+      // A variable of its own: one of the module would be written for each byte, which takes twice as long.
+      let own = 0;
+      for (let at = 0; at < bytes.length; at += stride) own = (own + bytes[at]) | 0;
+      sum = (sum + own) | 0;
       counts.set(serviceId, (counts.get(serviceId) ?? 0) + 1);
     });
     return {};
