@@ -25,7 +25,7 @@ serve(async ({ address, keys, stride, bulkTo, pauses }) => {
       void endpoint.send({ type: 'intent', priority: 0, payload });
     });
     server.router.handle('features', ({ bytes }, { serviceId }) => {
-      // A variable of its own: one of the module would be written for each byte, which takes twice as long.
+      // A variable of the module would be written to memory for each byte, and a P0 message waits for all of it.
       let own = 0;
       for (let at = 0; at < bytes.length; at += stride) own = (own + bytes[at]) | 0;
       sum = (sum + own) | 0;
