@@ -135,6 +135,11 @@ export declare class Poller {
   turn(): void
   /** Streams: something was sent or received; do not let the loop sleep for a moment. */
   keepTurning(): void
+  /**
+   * Delivers the P0 messages that wait at the sessions of this thread: to be called between receiving and handling, when a receive call
+   * says that there are some.
+   */
+  deliverUrgent(): void
   /** Counts spins, hits and parks since the start. */
   stats(): PollerStats
 }

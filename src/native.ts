@@ -80,7 +80,16 @@ export const DESCRIPTORS_FROM = 8;
 export const DESCRIPTOR_WORDS = 8;
 
 /** Bits of `STATUS.flags`. */
-export const FLAG = { transmit: 1, stateChanged: 2, slab: 4, more: 8, space: 16, peer: 32, recognised: 64 } as const;
+export const FLAG = {
+  transmit: 1,
+  stateChanged: 2,
+  slab: 4,
+  more: 8,
+  space: 16,
+  peer: 32,
+  recognised: 64,
+  urgentElsewhere: 128,
+} as const;
 
 /** Values of `STATUS.state` and of `session.state()`. */
 export const STATE = { handshaking: 0, open: 1, closing: 2, closed: 3 } as const;

@@ -3,7 +3,7 @@
  * telling observer and receiver what happened, each thing once.
  */
 import type { NativeKey, Outcome, SessionInfo } from '../native.js';
-import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM, FLAG, NO_TIMEOUT, STATE, STATUS } from '../native.js';
+import { DESCRIPTOR_WORDS, DESCRIPTORS_FROM, FLAG, NO_TIMEOUT, STATE, STATUS, threadPoller } from '../native.js';
 import { CLOSE_REASON, NOTHING_UNSENT } from './transport.js';
 import type { Link, LinkObserver, LinkReceiver } from './transport.js';
 
@@ -145,6 +145,8 @@ export abstract class SessionLink {
     } else if ((flags & FLAG.peer) !== 0) {
       this.#tell((info) => this.#receiver?.identified(info));
     }
+    // A P0 message that came to another connection while this one's bulk was verified is handled before it.
+    if ((flags & FLAG.urgentElsewhere) !== 0) threadPoller().deliverUrgent();
     if (count > 0) this.#receiver?.deliver(buffer, descriptors, count);
     if ((flags & FLAG.space) !== 0 && !this.#isFinished) this.#receiver?.space(spaceLanes);
     return flags;

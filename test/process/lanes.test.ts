@@ -13,11 +13,15 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { connect, Key, listen } from '../../src/index.js';
-import type { ClientEndpoint, Priority, Server } from '../../src/index.js';
+import type { ClientEndpoint, ListenOptions, Priority, Server } from '../../src/index.js';
 import { fill } from '../helpers/scene.js';
+import { numbered } from './fixtures/numbered.js';
 
+const ANSWERER = fileURLToPath(new URL('fixtures/answerer.js', import.meta.url));
 const FLOODER = fileURLToPath(new URL('fixtures/flooder.js', import.meta.url));
+const REPOSITORY = fileURLToPath(new URL('../..', import.meta.url));
 const CLIENTS = 64;
+const ROUND_TRIPS = 2_000;
 const BULK_BYTES = 4_096;
 /** Messages of so many bytes that one batch takes at most. */
 const BATCH = 16;
@@ -44,11 +48,14 @@ afterEach(async () => {
 /** Counts of the messages that the server handled, by client. */
 type Counts = Map<string, number>;
 
-async function serve(transport: string): Promise<{ server: Server; counts: Counts }> {
+async function serve(
+  transport: string,
+  options: Pick<ListenOptions, 'wait'> = {},
+): Promise<{ server: Server; counts: Counts }> {
   const services = Object.fromEntries(
     [...keys].map(([service, bytes]) => [service, { key: Key.fromBytes(Buffer.from(bytes)), capabilities: [] }]),
   );
-  const server = await listen(`${transport}:${join(folder, 'socket')}`, { services });
+  const server = await listen(`${transport}:${join(folder, 'socket')}`, { services, ...options });
   servers.push(server);
   const counts: Counts = new Map();
   server.router?.handle('features', (_message, { serviceId }) => {
@@ -195,6 +202,120 @@ describe('over shared memory', () => {
       expect(batches.flat().lastIndexOf('bulk'), batches.join(' | ')).toBeLessThan(15);
     }
     await client.close();
+  });
+});
+
+describe('over shared memory, in a program that never rests', () => {
+  it('the answer to a message of priority 0 comes before the next turn, when the peer is awake', async () => {
+    const address = `shm:${join(folder, 'answerer')}`;
+    const bytes = randomBytes(32);
+    const child = spawn(process.execPath, [ANSWERER, REPOSITORY, 'listen', address], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+    });
+    stops.push(async () => {
+      const closed = once(child, 'close');
+      child.kill('SIGKILL');
+      await closed;
+    });
+    child.stdin.end(bytes.toString('hex'));
+    await once(child.stdout, 'data');
+    const client = await connect(address, { serviceId: 'peer', key: Key.fromBytes(bytes) });
+    stops.push(() => client.close());
+    let turn = 0;
+    let isOver = false;
+    let work: (() => void) | undefined;
+    const neverRest = (): void => {
+      turn += 1;
+      work?.();
+      work = undefined;
+      if (!isOver) setImmediate(neverRest);
+    };
+    neverRest();
+    stops.push(() => Promise.resolve((isOver = true)));
+    let sent = 0;
+    const answeredAtOnce = async (): Promise<number> => {
+      let count = 0;
+      for (let n = 0; n < ROUND_TRIPS; n += 1) {
+        let asked = 0;
+        sent += 1;
+        const payload = numbered(sent, 64);
+        // From within a turn, as a program does that has other work: the look at its end is the first that can find the answer.
+        await new Promise<void>((resolve, reject) => {
+          work = () => {
+            asked = turn;
+            if (client.trySend({ type: 'features', priority: 0, payload })) resolve();
+            else reject(new Error('no room for a message of priority 0'));
+          };
+        });
+        await client.receive();
+        count += turn === asked ? 1 : 0;
+      }
+      return count;
+    };
+    // Without a look that waits it is one in a thousand: when the thread was held up between sending and looking. Both programs have to become
+    // quick first, and others may use the machine.
+    await expect.poll(answeredAtOnce, { timeout: 25_000 }).toBeGreaterThan(ROUND_TRIPS / 4);
+  });
+});
+
+describe('over shared memory, between connections that are all being looked at', () => {
+  const urgent = { type: 'intent', priority: 0 } as const;
+  const bulk = { type: 'chat', priority: 3, payload: Buffer.alloc(BULK_BYTES) } as const;
+  /** What was handled, in order. */
+  let handled: string[];
+  /** Called in place of the first handler that runs. */
+  let first: (() => void) | undefined;
+  let clients: ClientEndpoint[];
+
+  /** Connects so many clients, one after the other: in this order they are looked at. */
+  const connectClients = async (count: number): Promise<void> => {
+    const { server } = await serve('shm', { wait: 'poll' });
+    [handled, first, clients] = [[], undefined, []];
+    for (const { type } of [urgent, bulk]) {
+      server.router?.handle(type, ({ priority }, { serviceId }) => {
+        const instead = first;
+        first = undefined;
+        if (instead === undefined) handled.push(`${serviceId} P${priority}`);
+        else instead();
+      });
+    }
+    for (let n = 0; n < count; n += 1) clients.push(await dial(server, `client-${n}`));
+    await expect.poll(() => [...keys.keys()].flatMap((id) => server.endpointsOf(id)).length).toBe(count);
+  };
+  const push = (client: number, ...messages: (typeof urgent | typeof bulk)[]): void => {
+    for (const message of messages) expect(clients[client]?.trySend(message)).toBe(true);
+  };
+  afterEach(() => Promise.all(clients.map((client) => client.close())));
+
+  it.each([
+    [0, 1],
+    [1, 0],
+  ])(
+    'a message of priority 0 of client %i is handled before bulk of client %i that was verified first',
+    async (one, other) => {
+      await connectClients(2);
+      first = () => {
+        push(other, bulk);
+        push(one, urgent);
+      };
+      push(one, urgent);
+      await expect.poll(() => handled).toEqual([`client-${one} P0`, `client-${other} P3`]);
+    },
+  );
+
+  it('what is handled in between looks no further, so that the stack stays as it is', async () => {
+    await connectClients(3);
+    // Client 1 is owed a message of bulk when that of client 0 is verified, so that it brings one with its message of priority 0.
+    first = () => {
+      first = () => {
+        push(0, bulk);
+        push(1, urgent);
+        push(2, urgent);
+      };
+    };
+    push(1, urgent, bulk);
+    push(2, urgent);
+    await expect.poll(() => handled).toEqual(['client-1 P0', 'client-1 P3', 'client-2 P0', 'client-0 P3']);
   });
 });
 

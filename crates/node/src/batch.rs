@@ -93,6 +93,7 @@ pub(crate) mod flag {
     pub(crate) const SPACE: u32 = 16;
     pub(crate) const PEER: u32 = 32;
     pub(crate) const RECOGNISED: u32 = 64;
+    pub(crate) const URGENT_ELSEWHERE: u32 = 128;
 }
 
 /// Fills the caller's slab and descriptors during one receive call.
@@ -219,6 +220,12 @@ impl<'a> Delivery<'a> {
         // Eight-byte steps keep float payloads of later messages no worse aligned than of the first.
         self.at = (self.at + used).next_multiple_of(8).min(self.slab.len());
         Ok(())
+    }
+
+    /// Whether anything but P0 messages was kept.
+    pub(crate) fn has_less_urgent(&self) -> bool {
+        let end = STATUS_WORDS + MESSAGE_WORDS * self.count;
+        self.count > 0 && self.words.get(end - MESSAGE_WORDS..).and_then(priority) != Some(0)
     }
 
     /// Writes the status words and returns the number of messages.

@@ -14,6 +14,7 @@ use napi::bindgen_prelude::*;
 use napi::sys;
 use napi_derive::napi;
 
+use crate::answers::Answers;
 use crate::callback::Callback;
 use crate::cleanup;
 use crate::clock;
@@ -36,8 +37,12 @@ pub(crate) enum Wait {
 pub(crate) trait Spinning {
     /// Whether there is something to deliver: a look at shared memory, no system call.
     fn look(&self) -> bool;
+    /// Whether a P0 message is among it.
+    fn look_for_urgent(&self) -> bool;
     /// Runs the session's JavaScript callback.
     fn deliver(&self);
+    /// The same from inside another session's.
+    fn deliver_nested(&self);
     /// Announces sleep to the peer and looks once more: true = there is something after all, and no sleep is announced.
     fn park(&self) -> bool;
     /// How this session waits.
@@ -54,6 +59,8 @@ const SHORT_TURN: Duration = Duration::from_micros(25);
 const URGENCY: Duration = Duration::from_millis(20);
 /// The longest it is kept from other work of which nothing is known.
 const SLICE: Duration = Duration::from_micros(20);
+/// Sessions that are looked at for a P0 message between the verification and the handling of another one's bulk.
+const LOOKED_AT_BESIDES: usize = 64;
 
 /// Whether any session of a set polls for ever, and whether any waits adaptively.
 #[derive(Clone, Copy, Default)]
@@ -79,12 +86,15 @@ pub(crate) struct PollerInner {
     event_loop: Rc<dyn EventLoop>,
     hot: RefCell<Vec<Weak<dyn Spinning>>>,
     patience: Patience,
+    answers: Answers,
     /// Since when a look that other work interrupted has found nothing.
     looking_since: Cell<Option<Instant>>,
     /// Streams: keep the loop turning until then.
     turning_until: Cell<Option<Instant>>,
     /// Until when P0 messages are expected.
     urgent_until: Cell<Time>,
+    /// Set while a round of deliveries runs: otherwise only the session that somebody asked for is to be delivered.
+    may_look_besides: Cell<bool>,
     core: Core,
     spins: Cell<u64>,
     hits: Cell<u64>,
@@ -103,11 +113,42 @@ impl PollerInner {
     /// A P0 message came: others will, and are not to wait for bulk.
     pub(crate) fn note_urgent(&self, now: Time) {
         self.urgent_until.set(now.after(URGENCY));
+        self.answers.came();
+    }
+
+    /// A P0 message was sent: its answer is not to wait for other work.
+    pub(crate) fn note_asked(&self) {
+        self.answers.asked();
     }
 
     /// Whether P0 messages come these days.
     pub(crate) fn is_urgent(&self, now: Time) -> bool {
         now < self.urgent_until.get()
+    }
+
+    /// Whether a P0 message waits at another session than this one, for `deliver_urgent`. Looks at some sessions at most: each costs the bulk of
+    /// all others a few nanoseconds.
+    pub(crate) fn has_urgent_besides<S: Spinning>(&self, session: &S) -> bool {
+        let hot = self.hot.borrow();
+        let others = hot.iter().filter(|other| !std::ptr::addr_eq(other.as_ptr(), session));
+        let mut others = others.take(LOOKED_AT_BESIDES).filter_map(Weak::upgrade);
+        self.may_look_besides.get() && others.any(|other| other.look_for_urgent())
+    }
+
+    /// Delivers the P0 messages of every session from inside the callback of one, but not from inside itself: then what waits, waits for the
+    /// next round.
+    fn deliver_urgent(&self) {
+        if !self.may_look_besides.replace(false) {
+            return;
+        }
+        let mut index = 0;
+        while let Some(session) = self.hot_session(index) {
+            if let Some(session) = session.filter(|session| session.look_for_urgent()) {
+                session.deliver_nested();
+            }
+            index += 1;
+        }
+        self.may_look_besides.set(true);
     }
 
     /// What is known of the core this thread runs on.
@@ -175,7 +216,11 @@ impl PollerInner {
                     break;
                 }
                 // A program that is busy does not sleep: to park would only cost its peer a doorbell.
-                if other_work.unwrap_or_else(|| now.duration_since(begun) >= SLICE) {
+                let is_over = match other_work {
+                    Some(is_due) => is_due && !self.answers.are_due(now),
+                    None => now.duration_since(begun) >= SLICE,
+                };
+                if is_over {
                     self.looking_since.set(Some(since));
                     self.event_loop.look_again();
                     return;
@@ -198,7 +243,9 @@ impl PollerInner {
         while let Some(session) = self.hot_session(index) {
             if let Some(session) = session.filter(|session| session.look()) {
                 found = true;
+                self.may_look_besides.set(true);
                 session.deliver();
+                self.may_look_besides.set(false);
             }
             index += 1;
         }
@@ -312,9 +359,11 @@ impl Poller {
             event_loop,
             hot: RefCell::new(Vec::new()),
             patience: Patience::new(),
+            answers: Answers::new(),
             looking_since: Cell::new(None),
             turning_until: Cell::new(None),
             urgent_until: Cell::new(Time(0)),
+            may_look_besides: Cell::new(false),
             core: Core::default(),
             spins: Cell::new(0),
             hits: Cell::new(0),
@@ -344,6 +393,13 @@ impl Poller {
     #[napi]
     pub fn keep_turning(&self) {
         self.inner.keep_turning();
+    }
+
+    /// Delivers the P0 messages that wait at the sessions of this thread: to be called between receiving and handling, when a receive call
+    /// says that there are some.
+    #[napi]
+    pub fn deliver_urgent(&self) {
+        self.inner.deliver_urgent();
     }
 
     /// Counts spins, hits and parks since the start.

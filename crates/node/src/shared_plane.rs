@@ -25,6 +25,17 @@ const RECORD_COST: usize = 768;
 /// How long a heartbeat waits that found its lane full: the lane is busy, so its own traffic may move it meanwhile.
 const HEARTBEAT_RETRY: Duration = Duration::from_secs(60);
 
+/// What became of one push.
+pub(crate) struct Pushed {
+    /// Bytes of the records that were taken.
+    pub(crate) accepted: usize,
+    /// Whether the peer must be woken.
+    pub(crate) rings: bool,
+    /// Whether a P0 message was among them.
+    pub(crate) has_urgent: bool,
+    pub(crate) result: Result<(), Error>,
+}
+
 /// What became of one drain.
 pub(crate) struct Drained {
     /// Whether the peer must be woken.
@@ -61,15 +72,17 @@ impl SharedPlane {
         Ok(Self { sealer, opener, outbound, inbound, heartbeats_from: Time(0), owes_bulk: false })
     }
 
-    /// Seals and pushes the records of `batch` in order until one finds its lane full. Returns the bytes accepted and whether the
-    /// peer must be woken.
-    pub(crate) fn push(&mut self, batch: &mut [u8], now: Time) -> (usize, bool, Result<(), Error>) {
-        let mut accepted = 0;
+    /// Seals and pushes the records of `batch` in order until one finds its lane full.
+    pub(crate) fn push(&mut self, batch: &mut [u8], now: Time) -> Pushed {
+        let (mut accepted, mut has_urgent) = (0, false);
         let mut stamp = None;
         let mut result = Ok(());
         while let Some(rest) = batch.get_mut(accepted..).filter(|rest| !rest.is_empty()) {
             match self.push_one(rest, &mut stamp, now) {
-                Ok(Some(length)) => accepted += length,
+                Ok(Some(record)) => {
+                    accepted += record.length;
+                    has_urgent |= record.lane == Lane::P0;
+                }
                 Ok(None) => break,
                 Err(error) => {
                     result = Err(error);
@@ -77,7 +90,7 @@ impl SharedPlane {
                 }
             }
         }
-        (accepted, self.outbound.publish(), result)
+        Pushed { accepted, rings: self.outbound.publish(), has_urgent, result }
     }
 
     fn push_one(
@@ -85,7 +98,7 @@ impl SharedPlane {
         batch: &mut [u8],
         stamp: &mut Option<i64>,
         now: Time,
-    ) -> Result<Option<usize>, Error> {
+    ) -> Result<Option<Record>, Error> {
         let record = Record::read(batch, self.sealer.tag_len())?;
         // Room first: a counter is taken only by a frame that will be seen (docs/wire.md, "EIPC/2 data frames").
         if !self.outbound.try_reserve(ring_lane(record.lane), record.length - PREFIX).map_err(push_error)? {
@@ -96,7 +109,7 @@ impl SharedPlane {
         let frame = bytes.get_mut(PREFIX..).ok_or(Error::from(Code::Internal))?;
         self.sealer.seal(record.kind, record.lane, record.meta_kind, record.meta_length, frame, now)?;
         self.push_sealed(record.lane, frame)?;
-        Ok(Some(record.length))
+        Ok(Some(record))
     }
 
     /// Pushes a frame for which the lane has room.

@@ -137,9 +137,11 @@ impl ShmInner {
         let ([slab], words) = arguments.views([0], 2)?;
         let mut delivery = Delivery::new(slab, slab_from, words)?;
         let mut space = 0;
+        let mut is_urgent = false;
         if let Some(link) = self.link.try_borrow_mut().ok()?.as_mut() {
             let now = clock::recently();
-            if link.receive(&mut delivery, lanes, self.poller.is_urgent(now), now) {
+            is_urgent = self.poller.is_urgent(now);
+            if link.receive(&mut delivery, lanes, is_urgent, now) {
                 self.poller.note_urgent(now);
             }
             space = link.take_space();
@@ -150,6 +152,9 @@ impl ShmInner {
         }
         if space != 0 {
             delivery.raise(flag::SPACE);
+        }
+        if is_urgent && delivery.has_less_urgent() && self.poller.has_urgent_besides(&**self) {
+            delivery.raise(flag::URGENT_ELSEWHERE);
         }
         let (state, timeout) = (self.state_word(), self.timer.news(self.deadline()).unwrap_or(u32::MAX));
         if state != CLOSED {
@@ -170,7 +175,10 @@ impl ShmInner {
             None => Err(Fault::from(self.ended.borrow().as_ref().map_or(Code::Closed, Ended::code))),
         };
         match pushed {
-            Ok(accepted) => {
+            Ok((accepted, has_urgent)) => {
+                if has_urgent {
+                    self.poller.note_asked();
+                }
                 self.poller.heat(self);
                 Some(i32::try_from(accepted).unwrap_or(i32::MAX))
             }
@@ -202,8 +210,16 @@ impl Spinning for ShmInner {
         self.link.borrow().as_ref().is_some_and(SharedLink::has_data)
     }
 
+    fn look_for_urgent(&self) -> bool {
+        self.link.borrow().as_ref().is_some_and(SharedLink::has_urgent_data)
+    }
+
     fn deliver(&self) {
         self.callback.call();
+    }
+
+    fn deliver_nested(&self) {
+        self.callback.call_nested();
     }
 
     fn park(&self) -> bool {

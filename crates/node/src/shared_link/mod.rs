@@ -18,7 +18,7 @@ use eipc_shm::{ALL_LANES, Segment, SystemSegment};
 use crate::batch::Delivery;
 use crate::control_socket::ControlSocket;
 use crate::ended::Ended;
-use crate::shared_plane::{Drained, SharedPlane};
+use crate::shared_plane::{Drained, Pushed, SharedPlane};
 use crate::unix::Connected;
 
 /// One read of the control socket (docs/shm-abi.md, "Waking").
@@ -288,22 +288,22 @@ impl SharedLink {
 
     // ── messages ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    /// Seals and pushes; see `push` in the boundary's description.
-    pub(crate) fn push(&mut self, batch: &mut [u8], now: Time) -> Result<usize, Error> {
+    /// Seals and pushes; see `push` in the boundary's description. Returns the bytes accepted, and whether a P0 message was among them.
+    pub(crate) fn push(&mut self, batch: &mut [u8], now: Time) -> Result<(usize, bool), Error> {
         if self.connection.state() != State::Open {
             return Err(Error::from(self.parting.as_ref().map_or(Code::Closed, Parting::code)));
         }
         let Some(plane) = self.plane.as_mut() else {
             return Err(Error::new(Code::Protocol, "the session is not open yet"));
         };
-        let (accepted, rings, result) = plane.push(batch, now);
+        let Pushed { accepted, rings, has_urgent, result } = plane.push(batch, now);
         if rings {
             self.socket.ring();
         }
         match result {
-            Ok(()) => Ok(accepted),
+            Ok(()) => Ok((accepted, has_urgent)),
             // What was accepted is on its way: the caller learns of the error with its next call.
-            Err(_) if accepted > 0 => Ok(accepted),
+            Err(_) if accepted > 0 => Ok((accepted, has_urgent)),
             Err(error) => {
                 match error.code {
                     Code::Poisoned => self.poison(&error),
@@ -342,6 +342,11 @@ impl SharedLink {
     /// Whether a lane the owner takes has something to deliver.
     pub(crate) fn has_data(&self) -> bool {
         self.plane.as_ref().is_some_and(|plane| plane.has_data_among(self.taken))
+    }
+
+    /// Whether P0 is one of those lanes, and has a message.
+    pub(crate) fn has_urgent_data(&self) -> bool {
+        self.plane.as_ref().is_some_and(|plane| plane.has_data_among(self.taken & 1 << Lane::P0.byte()))
     }
 
     /// Announces sleep; true = there is something after all.
