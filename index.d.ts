@@ -152,7 +152,7 @@ export declare class ShmSession {
   static server(poller: Poller, socket: UnixSocket, address: NativeAddress, wait: number, onEvent: () => void): ShmSession
   /** Makes the calls that run once per batch. */
   calls(): ShmCalls
-  /** Asks to be woken when the lane has room: true = it has room now, false = `onEvent` will come. */
+  /** Asks to be told when the lane has room: true = it has room now, false = `onEvent` will come. */
   waitForSpace(lane: number): boolean
   /** Counts messages dropped here instead of sent, where the peer can see it. */
   noteDropped(lane: number, count: number): void

@@ -1,11 +1,14 @@
 // Every transport: a slow consumer holds up the sender and loses nothing, and what a full lane means is what the options say.
-import { setImmediate } from 'node:timers/promises';
+import { setImmediate, setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 
 import { BackpressureError, TimeoutError } from '../../src/index.js';
 import { fill, overEveryStream, overEveryTransport, PATIENCE } from '../helpers/scene.js';
 
 const LARGE = { type: 'features', payload: Buffer.alloc(200_000) } as const;
+
+/** Milliseconds after which a program that has nothing to do does nothing. */
+const ASLEEP = 20;
 
 describe('back-pressure', () => {
   overEveryTransport((scene) => {
@@ -26,6 +29,17 @@ describe('back-pressure', () => {
         expect((await server.receive({ timeout: PATIENCE })).payload).toMatchObject({ n });
       }
       await producing;
+    });
+
+    it.each(['send', 'ready'] as const)('a program that sleeps in %s is woken by the room alone', async (call) => {
+      const { client, server } = await scene.pair({ inbox: { limit: 1 } });
+      const accepted = await fill(client, LARGE);
+      await setTimeout(ASLEEP);
+      const options = { timeout: PATIENCE };
+      const waiting = call === 'send' ? client.send(LARGE, options) : client.ready(2, options);
+      await setTimeout(ASLEEP);
+      for (let n = 0; n < accepted; n += 1) await server.receive({ timeout: PATIENCE });
+      await waiting;
     });
 
     it('a batch larger than every buffer waits for room and arrives whole', async () => {

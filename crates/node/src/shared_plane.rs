@@ -223,9 +223,19 @@ impl SharedPlane {
         self.inbound.end().map_err(fault)
     }
 
+    /// Whether the lane has room for what it refused last.
+    pub(crate) fn has_space(&mut self, lane: Lane) -> Result<bool, Error> {
+        self.outbound.has_space(ring_lane(lane)).map_err(fault)
+    }
+
     /// Asks for a doorbell when the lane has room; true = it has room now.
     pub(crate) fn wait_for_space(&mut self, lane: Lane) -> Result<bool, Error> {
         self.outbound.wait_for_space(ring_lane(lane)).map_err(fault)
+    }
+
+    /// Takes that back.
+    pub(crate) fn end_wait_for_space(&mut self, lane: Lane) {
+        self.outbound.clear_wait(ring_lane(lane));
     }
 
     pub(crate) fn note_dropped(&mut self, lane: Lane, count: u32) {

@@ -207,7 +207,7 @@ impl ShmInner {
 
 impl Spinning for ShmInner {
     fn look(&self) -> bool {
-        self.link.borrow().as_ref().is_some_and(SharedLink::has_data)
+        self.link.borrow_mut().as_mut().is_some_and(SharedLink::look)
     }
 
     fn look_for_urgent(&self) -> bool {
@@ -310,10 +310,11 @@ impl ShmSession {
         })
     }
 
-    /// Asks to be woken when the lane has room: true = it has room now, false = `onEvent` will come.
+    /// Asks to be told when the lane has room: true = it has room now, false = `onEvent` will come.
     #[napi]
     #[must_use]
     pub fn wait_for_space(&self, lane: u32) -> bool {
+        self.inner.poller.heat(&self.inner); // the next look finds the room
         self.inner.with(|link| link.wait_for_space(options::lane(lane))).unwrap_or(true)
     }
 

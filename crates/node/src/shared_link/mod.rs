@@ -187,8 +187,7 @@ impl SharedLink {
             self.fail(&error);
         }
         self.flush();
-        self.look_for_space();
-        self.has_news || self.space != 0 || self.has_data()
+        self.look() || self.has_news
     }
 
     /// Before the segment is in use nothing is read past the frame being read: its last byte may be followed by the one byte
@@ -336,11 +335,17 @@ impl SharedLink {
             Ok(()) => self.finish_if_drained(now),
             Err(error) => self.poison(&error),
         }
+        self.look_for_space();
         has_urgent
     }
 
-    /// Whether a lane the owner takes has something to deliver.
-    pub(crate) fn has_data(&self) -> bool {
+    /// Whether there is something to deliver or to tell: a message in a lane the owner takes, or room where it waits for room.
+    pub(crate) fn look(&mut self) -> bool {
+        self.look_for_space();
+        self.space != 0 || self.has_data()
+    }
+
+    fn has_data(&self) -> bool {
         self.plane.as_ref().is_some_and(|plane| plane.has_data_among(self.taken))
     }
 
@@ -351,10 +356,14 @@ impl SharedLink {
 
     /// Announces sleep; true = there is something after all.
     pub(crate) fn park(&mut self) -> bool {
+        self.for_wanted_lanes(|plane, lane| plane.wait_for_space(lane));
         let Some(plane) = self.plane.as_mut() else { return false };
-        let has_data = plane.begin_wait(self.taken);
-        self.is_parked = !has_data;
-        has_data
+        let is_awake = plane.begin_wait(self.taken) || self.space != 0;
+        self.is_parked = true;
+        if is_awake {
+            self.unpark();
+        }
+        is_awake
     }
 
     fn unpark(&mut self) {
@@ -362,32 +371,35 @@ impl SharedLink {
             && let Some(plane) = self.plane.as_mut()
         {
             plane.end_wait();
+            lanes_of(self.wanted).for_each(|lane| plane.end_wait_for_space(lane));
         }
     }
 
-    /// Asks to be woken when `lane` has room: true = it has now.
+    /// Waits for room in `lane`: true = it has room now. Otherwise `look` finds it, and only who parks asks the peer to ring.
     pub(crate) fn wait_for_space(&mut self, lane: Lane) -> bool {
-        let Some(plane) = self.plane.as_mut() else { return true };
-        match plane.wait_for_space(lane) {
-            Ok(true) => true,
-            Ok(false) => {
-                self.wanted |= 1 << lane.byte();
-                false
-            }
-            Err(error) => {
-                self.poison(&error);
-                true // the next push says what happened
-            }
-        }
+        let bit = 1 << lane.byte();
+        self.wanted |= bit;
+        self.look_for_space();
+        let has_space = self.space & bit != 0;
+        self.space &= !bit;
+        has_space
     }
 
-    /// Every read of the control socket may mean room.
     fn look_for_space(&mut self) {
-        for lane in Lane::ALL {
-            let bit = 1 << lane.byte();
-            if self.wanted & bit != 0 && self.wait_for_space(lane) {
-                self.wanted &= !bit;
-                self.space |= bit;
+        self.for_wanted_lanes(|plane, lane| plane.has_space(lane));
+    }
+
+    /// Notes which lanes that are waited for have room.
+    fn for_wanted_lanes(&mut self, has_space: impl Fn(&mut SharedPlane, Lane) -> Result<bool, Error>) {
+        for lane in lanes_of(self.wanted) {
+            let outcome = self.plane.as_mut().map_or(Ok(true), |plane| has_space(plane, lane));
+            if let Err(error) = &outcome {
+                self.poison(error);
+            }
+            // Whoever waits has to try again, and is told then what happened.
+            if outcome.unwrap_or(true) {
+                self.wanted &= !(1 << lane.byte());
+                self.space |= 1 << lane.byte();
             }
         }
     }
@@ -401,4 +413,9 @@ impl SharedLink {
     pub(crate) fn dropped_by_peer(&self, lane: Lane) -> u64 {
         self.plane.as_ref().map_or(0, |plane| plane.dropped_by_peer(lane))
     }
+}
+
+/// The lanes of a bit mask.
+fn lanes_of(mask: u8) -> impl Iterator<Item = Lane> {
+    Lane::ALL.into_iter().filter(move |lane| mask >> lane.byte() & 1 == 1)
 }

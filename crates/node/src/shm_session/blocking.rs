@@ -31,7 +31,7 @@ impl ShmInner {
     }
 
     fn has_something(&self) -> bool {
-        self.has_news.get() || self.link.borrow().as_ref().is_none_or(SharedLink::has_data)
+        self.has_news.get() || self.link.borrow_mut().as_mut().is_none_or(SharedLink::look)
     }
 
     /// Looks for a moment: true = something came.

@@ -88,6 +88,16 @@ impl<R: Region> Outbound<R> {
         self.region.flag(self.direction, Flag::ConsumerWaiting).load(Ordering::Relaxed) != 0
     }
 
+    /// Looks whether there is room for what the lane refused last. Nobody is asked to ring: for who is awake and will look again.
+    ///
+    /// # Errors
+    /// The head was refused; final.
+    pub fn has_space(&mut self, lane: Lane) -> Result<bool, Fault> {
+        self.usable()?;
+        let result = self.lanes.producers.of_mut(lane).has_space(&self.region);
+        result.inspect_err(|fault| self.poison(*fault))
+    }
+
     /// Asks the consumer to ring when it makes room, then looks again. Returns true if there is room for what the
     /// lane refused last (the request is taken back), false if it is safe to sleep.
     ///

@@ -68,14 +68,19 @@ impl Producer {
         kill_point!("p-published");
     }
 
+    /// Looks whether there is room for what was refused last.
+    pub(crate) fn has_space(&mut self, region: &impl Access) -> Result<bool, Fault> {
+        self.refresh(region)?;
+        Ok(self.free() >= self.wanted)
+    }
+
     /// Announces that we wait for room, then looks again: true if there is room for what was refused last.
     pub(crate) fn wait_for_space(&mut self, region: &impl Access) -> Result<bool, Fault> {
         self.waiting(region, 1);
         // SeqCst: partner is the fence between release of the head and the look at this flag (lanes/inbound.rs,
         // `release`). Either that look sees the flag, or our look below sees the head.
         fence(Ordering::SeqCst);
-        self.refresh(region)?;
-        let room = self.free() >= self.wanted;
+        let room = self.has_space(region)?;
         if room {
             self.waiting(region, 0);
         }
