@@ -159,6 +159,7 @@ export const EXPORTS = {
   'new Poller': [boolean, callback],
   'Poller#turn': [],
   'Poller#keepTurning': [],
+  'Poller#deliverUrgent': [],
   'Poller#stats': [],
 
   'new ShmSession': [],
