@@ -224,8 +224,8 @@ impl SharedPlane {
     }
 
     /// Whether the lane has room for what it refused last.
-    pub(crate) fn has_space(&mut self, lane: Lane) -> Result<bool, Error> {
-        self.outbound.has_space(ring_lane(lane)).map_err(fault)
+    pub(crate) fn look_for_space(&mut self, lane: Lane) -> Result<bool, Error> {
+        self.outbound.look_for_space(ring_lane(lane)).map_err(fault)
     }
 
     /// Asks for a doorbell when the lane has room; true = it has room now.

@@ -386,7 +386,7 @@ impl SharedLink {
     }
 
     fn look_for_space(&mut self) {
-        self.for_wanted_lanes(|plane, lane| plane.has_space(lane));
+        self.for_wanted_lanes(|plane, lane| plane.look_for_space(lane));
     }
 
     /// Notes which lanes that are waited for have room.

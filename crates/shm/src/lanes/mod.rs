@@ -152,7 +152,7 @@ mod tests {
             assert!(outbound.push(Lane::P1, &[0; 2_040]).unwrap());
         }
         assert!(!outbound.publish() && !outbound.push(Lane::P1, &[0; 2_040]).unwrap());
-        assert!(!outbound.has_space(Lane::P1).unwrap());
+        assert!(!outbound.look_for_space(Lane::P1).unwrap());
         assert!(!outbound.wait_for_space(Lane::P1).unwrap());
         assert!(take(&mut inbound, Lane::P1).is_some());
         assert!(inbound.release(), "it waits");
@@ -163,10 +163,10 @@ mod tests {
     fn a_producer_that_only_looks_for_room_is_not_rung_for() {
         let (mut outbound, mut inbound) = pair();
         while outbound.push(Lane::P1, &[0; 500]).unwrap() {}
-        assert!(!outbound.publish() && !outbound.has_space(Lane::P1).unwrap());
+        assert!(!outbound.publish() && !outbound.look_for_space(Lane::P1).unwrap());
         assert!(take(&mut inbound, Lane::P1).is_some());
         assert!(!inbound.release(), "it is awake");
-        assert!(outbound.has_space(Lane::P1).unwrap());
+        assert!(outbound.look_for_space(Lane::P1).unwrap());
     }
 
     #[test]
@@ -250,7 +250,7 @@ mod tests {
         assert!(!inbound.has_data(), "it was not published");
         assert!(matches!(outbound.push(Lane::P0, b"x"), Err(PushError::Fault(Fault::Poisoned))));
         assert!(matches!(outbound.try_reserve(Lane::P0, 1), Err(PushError::Fault(Fault::Poisoned))));
-        assert_eq!(outbound.has_space(Lane::P0), Err(Fault::Poisoned));
+        assert_eq!(outbound.look_for_space(Lane::P0), Err(Fault::Poisoned));
         assert_eq!(outbound.wait_for_space(Lane::P0), Err(Fault::Poisoned));
         inbound.poison(Fault::Poisoned);
         assert_eq!(inbound.next(Lane::P0), Err(Fault::Poisoned));

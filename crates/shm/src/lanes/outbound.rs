@@ -92,9 +92,9 @@ impl<R: Region> Outbound<R> {
     ///
     /// # Errors
     /// The head was refused; final.
-    pub fn has_space(&mut self, lane: Lane) -> Result<bool, Fault> {
+    pub fn look_for_space(&mut self, lane: Lane) -> Result<bool, Fault> {
         self.usable()?;
-        let result = self.lanes.producers.of_mut(lane).has_space(&self.region);
+        let result = self.lanes.producers.of_mut(lane).look_for_space(&self.region);
         result.inspect_err(|fault| self.poison(*fault))
     }
 

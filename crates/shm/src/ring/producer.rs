@@ -69,7 +69,7 @@ impl Producer {
     }
 
     /// Looks whether there is room for what was refused last.
-    pub(crate) fn has_space(&mut self, region: &impl Access) -> Result<bool, Fault> {
+    pub(crate) fn look_for_space(&mut self, region: &impl Access) -> Result<bool, Fault> {
         self.refresh(region)?;
         Ok(self.free() >= self.wanted)
     }
@@ -80,7 +80,7 @@ impl Producer {
         // SeqCst: partner is the fence between release of the head and the look at this flag (lanes/inbound.rs,
         // `release`). Either that look sees the flag, or our look below sees the head.
         fence(Ordering::SeqCst);
-        let room = self.has_space(region)?;
+        let room = self.look_for_space(region)?;
         if room {
             self.waiting(region, 0);
         }
