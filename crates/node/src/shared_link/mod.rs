@@ -187,7 +187,7 @@ impl SharedLink {
             self.fail(&error);
         }
         self.flush();
-        self.look() || self.has_news
+        self.look()
     }
 
     /// Before the segment is in use nothing is read past the frame being read: its last byte may be followed by the one byte
@@ -339,10 +339,10 @@ impl SharedLink {
         has_urgent
     }
 
-    /// Whether there is something to deliver or to tell: a message in a lane the owner takes, or room where it waits for room.
+    /// Whether there is something to deliver or to tell: a message in a lane the owner takes, room where it waits for room, an end.
     pub(crate) fn look(&mut self) -> bool {
         self.look_for_space();
-        self.space != 0 || self.has_data()
+        self.has_news || self.space != 0 || self.has_data()
     }
 
     fn has_data(&self) -> bool {
@@ -357,7 +357,7 @@ impl SharedLink {
     /// Announces sleep; true = there is something after all.
     pub(crate) fn park(&mut self) -> bool {
         self.for_wanted_lanes(|plane, lane| plane.wait_for_space(lane));
-        let Some(plane) = self.plane.as_mut() else { return false };
+        let Some(plane) = self.plane.as_mut() else { return self.has_news };
         let is_awake = plane.begin_wait(self.taken) || self.space != 0;
         self.is_parked = true;
         if is_awake {
@@ -382,24 +382,24 @@ impl SharedLink {
         self.look_for_space();
         let has_space = self.space & bit != 0;
         self.space &= !bit;
-        has_space
+        has_space || self.plane.is_none() // the next push says what happened
     }
 
     fn look_for_space(&mut self) {
         self.for_wanted_lanes(|plane, lane| plane.look_for_space(lane));
     }
 
-    /// Notes which lanes that are waited for have room.
+    /// Notes which lanes that are waited for have room. Where the segment is gone nothing has: who waits is to wait for the next session.
     fn for_wanted_lanes(&mut self, has_space: impl Fn(&mut SharedPlane, Lane) -> Result<bool, Error>) {
         for lane in lanes_of(self.wanted) {
-            let outcome = self.plane.as_mut().map_or(Ok(true), |plane| has_space(plane, lane));
-            if let Err(error) = &outcome {
-                self.poison(error);
-            }
-            // Whoever waits has to try again, and is told then what happened.
-            if outcome.unwrap_or(true) {
-                self.wanted &= !(1 << lane.byte());
-                self.space |= 1 << lane.byte();
+            let Some(plane) = self.plane.as_mut() else { return };
+            match has_space(plane, lane) {
+                Ok(false) => {}
+                Ok(true) => {
+                    self.wanted &= !(1 << lane.byte());
+                    self.space |= 1 << lane.byte();
+                }
+                Err(error) => self.poison(&error),
             }
         }
     }
