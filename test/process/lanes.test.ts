@@ -4,11 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { spawn } from 'node:child_process';
+import type { ChildProcessByStdio } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable, Writable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
@@ -64,16 +66,22 @@ async function serve(
   return { server, counts };
 }
 
-/** Starts a process with these clients, which flood at once. Returns its pid. */
-async function flood(server: Server, clients: readonly string[], priority: Priority, bytes: number): Promise<number> {
-  const args = [FLOODER, server.addresses[0] ?? '', String(priority), String(bytes)];
+/** Starts a program that the test ends. */
+function run(args: readonly string[], input: string): ChildProcessByStdio<Writable, Readable, null> {
   const child = spawn(process.execPath, args, { stdio: ['pipe', 'pipe', 'inherit'] });
   stops.push(async () => {
     const closed = once(child, 'close');
     child.kill('SIGKILL');
     await closed;
   });
-  child.stdin.end(JSON.stringify(clients.map((name) => [name, keys.get(name)?.toString('hex')])));
+  child.stdin.end(input);
+  return child;
+}
+
+/** Starts a process with these clients, which flood at once. Returns its pid. */
+async function flood(server: Server, clients: readonly string[], priority: Priority, bytes: number): Promise<number> {
+  const input = JSON.stringify(clients.map((name) => [name, keys.get(name)?.toString('hex')]));
+  const child = run([FLOODER, server.addresses[0] ?? '', String(priority), String(bytes)], input);
   for await (const line of createInterface(child.stdout)) if (line === 'open') return child.pid ?? 0;
   throw new Error('the flooder ended before it was connected');
 }
@@ -209,15 +217,7 @@ describe('over shared memory, in a program that never rests', () => {
   it('the answer to a message of priority 0 comes before the next turn, when the peer is awake', async () => {
     const address = `shm:${join(folder, 'answerer')}`;
     const bytes = randomBytes(32);
-    const child = spawn(process.execPath, [ANSWERER, REPOSITORY, 'listen', address], {
-      stdio: ['pipe', 'pipe', 'inherit'],
-    });
-    stops.push(async () => {
-      const closed = once(child, 'close');
-      child.kill('SIGKILL');
-      await closed;
-    });
-    child.stdin.end(bytes.toString('hex'));
+    const child = run([ANSWERER, REPOSITORY, 'listen', address], bytes.toString('hex'));
     await once(child.stdout, 'data');
     const client = await connect(address, { serviceId: 'peer', key: Key.fromBytes(bytes) });
     stops.push(() => client.close());

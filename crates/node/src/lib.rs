@@ -10,7 +10,6 @@
 )]
 #![allow(unreachable_pub, reason = "what JavaScript reaches is exported by attribute, not by path")]
 
-mod answers;
 mod audit_chain;
 mod audit_verifier;
 mod batch;

@@ -14,13 +14,17 @@ use napi::bindgen_prelude::*;
 use napi::sys;
 use napi_derive::napi;
 
-use crate::answers::Answers;
 use crate::callback::Callback;
 use crate::cleanup;
 use crate::clock;
 use crate::event_loop::{EventLoop, LibuvLoop, PlainLoop};
 use crate::patience::{Patience, SPIN};
 use crate::pause::{Core, Pauses};
+
+mod answers;
+mod urgent;
+
+use answers::Answers;
 
 /// How a session waits for its peer (`wait` of the options).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -55,12 +59,8 @@ pub(crate) trait Spinning {
 const TURN: Duration = Duration::from_micros(250);
 /// The same where P0 messages come: one of another connection may be among the other work, as a doorbell.
 const SHORT_TURN: Duration = Duration::from_micros(25);
-/// How long after a P0 message the next one is expected.
-const URGENCY: Duration = Duration::from_millis(20);
 /// The longest it is kept from other work of which nothing is known.
 const SLICE: Duration = Duration::from_micros(20);
-/// Sessions that are looked at for a P0 message between the verification and the handling of another one's bulk.
-const LOOKED_AT_BESIDES: usize = 64;
 
 /// Whether any session of a set polls for ever, and whether any waits adaptively.
 #[derive(Clone, Copy, Default)]
@@ -93,8 +93,8 @@ pub(crate) struct PollerInner {
     turning_until: Cell<Option<Instant>>,
     /// Until when P0 messages are expected.
     urgent_until: Cell<Time>,
-    /// Set while a round of deliveries runs: otherwise only the session that somebody asked for is to be delivered.
-    may_look_besides: Cell<bool>,
+    /// Set from the delivery of a session to its first receive call.
+    begins_delivery: Cell<bool>,
     core: Core,
     spins: Cell<u64>,
     hits: Cell<u64>,
@@ -110,47 +110,6 @@ pub(crate) trait Closing {
 }
 
 impl PollerInner {
-    /// A P0 message came: others will, and are not to wait for bulk.
-    pub(crate) fn note_urgent(&self, now: Time) {
-        self.urgent_until.set(now.after(URGENCY));
-        self.answers.came();
-    }
-
-    /// A P0 message was sent: its answer is not to wait for other work.
-    pub(crate) fn note_asked(&self) {
-        self.answers.asked();
-    }
-
-    /// Whether P0 messages come these days.
-    pub(crate) fn is_urgent(&self, now: Time) -> bool {
-        now < self.urgent_until.get()
-    }
-
-    /// Whether a P0 message waits at another session than this one, for `deliver_urgent`. Looks at some sessions at most: each costs the bulk of
-    /// all others a few nanoseconds.
-    pub(crate) fn has_urgent_besides<S: Spinning>(&self, session: &S) -> bool {
-        let hot = self.hot.borrow();
-        let others = hot.iter().filter(|other| !std::ptr::addr_eq(other.as_ptr(), session));
-        let mut others = others.take(LOOKED_AT_BESIDES).filter_map(Weak::upgrade);
-        self.may_look_besides.get() && others.any(|other| other.look_for_urgent())
-    }
-
-    /// Delivers the P0 messages of every session from inside the callback of one, but not from inside itself: then what waits, waits for the
-    /// next round.
-    fn deliver_urgent(&self) {
-        if !self.may_look_besides.replace(false) {
-            return;
-        }
-        let mut index = 0;
-        while let Some(session) = self.hot_session(index) {
-            if let Some(session) = session.filter(|session| session.look_for_urgent()) {
-                session.deliver_nested();
-            }
-            index += 1;
-        }
-        self.may_look_besides.set(true);
-    }
-
     /// What is known of the core this thread runs on.
     pub(crate) const fn core(&self) -> &Core {
         &self.core
@@ -239,17 +198,26 @@ impl PollerInner {
     /// Looks at every hot session once. Delivering runs JavaScript, which may heat others: they are looked at in the same round.
     fn deliver_what_came(&self) -> bool {
         let mut found = false;
+        self.for_each_hot(|session| {
+            if session.look() {
+                found = true;
+                self.begins_delivery.set(true);
+                session.deliver();
+                self.begins_delivery.set(false);
+            }
+        });
+        found
+    }
+
+    /// Shows every hot session, also those that became hot meanwhile. Nothing is borrowed while it does.
+    fn for_each_hot(&self, mut look: impl FnMut(&dyn Spinning)) {
         let mut index = 0;
         while let Some(session) = self.hot_session(index) {
-            if let Some(session) = session.filter(|session| session.look()) {
-                found = true;
-                self.may_look_besides.set(true);
-                session.deliver();
-                self.may_look_besides.set(false);
+            if let Some(session) = session {
+                look(&*session);
             }
             index += 1;
         }
-        found
     }
 
     /// The session at a place of the hot set, unless it is gone.
@@ -363,7 +331,7 @@ impl Poller {
             looking_since: Cell::new(None),
             turning_until: Cell::new(None),
             urgent_until: Cell::new(Time(0)),
-            may_look_besides: Cell::new(false),
+            begins_delivery: Cell::new(false),
             core: Core::default(),
             spins: Cell::new(0),
             hits: Cell::new(0),

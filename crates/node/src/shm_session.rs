@@ -23,12 +23,13 @@ use crate::event_loop::{READABLE, WRITABLE, Watch};
 use crate::hot;
 use crate::key::NativeKey;
 use crate::options::{self, NativeAddress, NativeClientOptions, SessionInfo};
-use crate::poller::{Closing, Poller, PollerInner, Spinning, Wait};
+use crate::poller::{Closing, Poller, PollerInner, Wait};
 use crate::shared_link::SharedLink;
 use crate::timer::Timer;
 use crate::unix::UnixSocket;
 
 mod blocking;
+mod polled;
 
 /// `state()`: the last of the four.
 const CLOSED: u32 = 3;
@@ -137,10 +138,11 @@ impl ShmInner {
         let ([slab], words) = arguments.views([0], 2)?;
         let mut delivery = Delivery::new(slab, slab_from, words)?;
         let mut space = 0;
-        let mut is_urgent = false;
+        let mut looks_besides = self.poller.begins_delivery();
         if let Some(link) = self.link.try_borrow_mut().ok()?.as_mut() {
             let now = clock::recently();
-            is_urgent = self.poller.is_urgent(now);
+            let is_urgent = self.poller.is_urgent(now);
+            looks_besides &= is_urgent;
             if link.receive(&mut delivery, lanes, is_urgent, now) {
                 self.poller.note_urgent(now);
             }
@@ -153,7 +155,7 @@ impl ShmInner {
         if space != 0 {
             delivery.raise(flag::SPACE);
         }
-        if is_urgent && delivery.has_less_urgent() && self.poller.has_urgent_besides(&**self) {
+        if looks_besides && delivery.has_less_urgent() && self.poller.has_urgent_besides(&**self) {
             delivery.raise(flag::URGENT_ELSEWHERE);
         }
         let (state, timeout) = (self.state_word(), self.timer.news(self.deadline()).unwrap_or(u32::MAX));
@@ -202,45 +204,6 @@ impl ShmInner {
         let done = self.link.borrow_mut().as_mut().map(work);
         self.settle();
         done
-    }
-}
-
-impl Spinning for ShmInner {
-    fn look(&self) -> bool {
-        self.link.borrow_mut().as_mut().is_some_and(SharedLink::look)
-    }
-
-    fn look_for_urgent(&self) -> bool {
-        self.link.borrow().as_ref().is_some_and(SharedLink::has_urgent_data)
-    }
-
-    fn deliver(&self) {
-        self.callback.call();
-    }
-
-    fn deliver_nested(&self) {
-        self.callback.call_nested();
-    }
-
-    fn park(&self) -> bool {
-        self.link.borrow_mut().as_mut().is_some_and(SharedLink::park)
-    }
-
-    fn wait(&self) -> Wait {
-        // A session that ended or is not open yet has nothing to poll for.
-        if self.state_word() == 1 { self.wait } else { Wait::Park }
-    }
-
-    fn hot(&self) -> &Cell<bool> {
-        &self.is_hot
-    }
-}
-
-impl Closing for ShmInner {
-    fn close_now(&self) {
-        self.link.take();
-        self.watch.take();
-        self.callback.release();
     }
 }
 
